@@ -1,0 +1,107 @@
+"""What runs inside a container of the simulated platform: the seam between kubelet and behaviours.
+
+Rules: the simulated kubelet starts a `Process` through a `ContainerRuntime` and asks it nothing but
+this. A process is either *scripted* (its `plan` says, in simulated time, when it listens and when it
+exits; nothing of it takes wall time) or *real* (an operating system's process or another live thing:
+it tells `notify` when it begins to listen and when it has exited, on the event loop's thread).
+An answer is given by `answer`: at once for a behaviour that computes, awaitable for one that waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as the service's container gets it.
+
+    `target` is path and query as sent (`/x?y=1`); header names are lower case, in order, repeated
+    where they were; `host` is what the caller asked for, `port` the container's own port.
+    """
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer. `stand_in` says that it was not made by the user's own code or image."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    stand_in: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStart:
+    """What the kubelet knows of a container that it starts. `ports` are the service's target ports."""
+
+    workload: str
+    service: str
+    namespace: str
+    pod: str
+    container: str
+    image: str
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[int, ...] = ()
+    restarts: int = 0
+    started_unix: int = 0  # Unix nanoseconds of simulated time, for log lines
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ends: `after` nanoseconds, with what code, under which reason."""
+
+    after: int
+    code: int
+    reason: str = "Error"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A scripted life: listens `startup` nanoseconds after its start, may exit."""
+
+    startup: int = 0
+    exit: Exit | None = None
+
+
+class StartFailed(Exception):
+    """The container cannot be created: the waiting reason is CreateContainerError with this text."""
+
+
+class Process(Protocol):
+    """A started container."""
+
+    plan: Plan | None  # None: a real one, which notifies
+
+    def listens(self, port: int) -> bool:
+        """Whether the port answers; for a scripted one, once its startup is over."""
+
+    def answer(self, request: Request) -> Response | Awaitable[Response]: ...
+
+    def logs(self) -> str:
+        """Everything written so far."""
+
+    def stop(self) -> None:
+        """Ends it and lets go of everything that it holds; idempotent."""
+
+
+#: What a real process tells: ("listening", 0) or ("exited", code).
+Notify = Callable[[str, int], None]
+
+
+class ContainerRuntime(Protocol):
+    """Starts containers."""
+
+    def start(self, container: ContainerStart, notify: Notify) -> Process:
+        """Raises StartFailed where the container cannot be created."""
