@@ -8,7 +8,7 @@ are the platform's (contract section 1.3).
 from __future__ import annotations
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer to the caller, not a failure of ours
+class Refused(Exception):
     """A request that the control plane answers with an error body.
 
     `status` is an HTTP status code, `message` the sentence on the wire.

@@ -108,7 +108,9 @@ def _unschedulable(observation: Observation) -> str:
 
 def _refused(observation: Observation) -> str:
     event = _last_event(observation, "FailedCreate")
-    return f"{event.note}: ask for less, or raise the quota" if event and not observation.pods else ""
+    return (
+        f"{event.note}: ask for less, or raise the quota" if event and not observation.pods else ""
+    )
 
 
 def _unanswered(observation: Observation) -> str:
@@ -149,7 +151,9 @@ def _containers(observation: Observation) -> list[tuple[PodStatus, ContainerStat
     ]
 
 
-def _last_event(observation: Observation, reason: str, name: str | None = None) -> EventRecord | None:
+def _last_event(
+    observation: Observation, reason: str, name: str | None = None
+) -> EventRecord | None:
     found = (
         each
         for each in observation.events

@@ -69,7 +69,9 @@ class Journal:
     With `keep` the rows stay readable in `rows`; without, only the last `window` of them do.
     """
 
-    def __init__(self, *, sink: Sink | None = None, keep: bool = True, window: int = 10_000) -> None:
+    def __init__(
+        self, *, sink: Sink | None = None, keep: bool = True, window: int = 10_000
+    ) -> None:
         self.rows: list[Row] = []
         self.cause = 0
         self.count = 0

@@ -119,7 +119,9 @@ class KindRegistry:
 def _unknown(name: object, rows: dict[str, ServeKind]) -> Refused:
     refused = not_found("spec")
     known = ", ".join(sorted(rows))
-    return Refused(refused.status, f"{refused.message} Unknown kind {name!r}: the kinds are {known}.")
+    return Refused(
+        refused.status, f"{refused.message} Unknown kind {name!r}: the kinds are {known}."
+    )
 
 
 REGISTRY = KindRegistry()

@@ -19,7 +19,9 @@ MAX_ID = 255
 _UNSAFE = re.compile(r"[^a-z0-9-]")
 _ID = re.compile(r"[a-zA-Z0-9._+-]+")
 _PROJECT = re.compile(r"[a-z0-9-]{2,38}")
-_EXECUTABLE = re.compile(r"(?P<kind>[^:/]+)://(?P<project>[^/:]+)/(?P<name>[^/:]+)(:(?P<id>[^/:]+))?")
+_EXECUTABLE = re.compile(
+    r"(?P<kind>[^:/]+)://(?P<project>[^/:]+)/(?P<name>[^/:]+)(:(?P<id>[^/:]+))?"
+)
 _TASK = re.compile(r"(?P<kind>[^:/]+\+[^:/]+)://(?P<project>[^/:]+)/(?P<id>[^/:]+)")
 
 #: Kubernetes' alphabet for random suffixes: no vowels, nothing that reads alike.
@@ -160,7 +162,9 @@ class TaskRef:
 def parse_function_ref(text: object) -> FunctionRef | None:
     """The parts of a function reference, or None when it is not one."""
     match = _EXECUTABLE.fullmatch(text) if isinstance(text, str) else None
-    return FunctionRef(match["kind"], match["project"], match["name"], match["id"]) if match else None
+    return (
+        FunctionRef(match["kind"], match["project"], match["name"], match["id"]) if match else None
+    )
 
 
 def parse_task_ref(text: object) -> TaskRef | None:

@@ -1,0 +1,1 @@
+"""The simulated platform: a discrete-event model of Kubernetes in virtual time."""

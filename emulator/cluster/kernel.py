@@ -1,0 +1,116 @@
+"""The kernel: the one place where simulated time advances.
+
+Rules: time is integer nanoseconds since the world began. Everything scheduled for an instant is done
+before a command of that instant is applied (`advance`), in the order in which it was scheduled. A
+timer can be cancelled and then costs nothing: it is dropped from the queue and never moves the clock.
+A callback runs with the journal's cause that held when it was scheduled, so causes follow by
+themselves. Processes written for SimPy run here as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+
+from simpy import Environment
+from simpy.core import EmptySchedule
+from simpy.events import NORMAL
+
+from emulator.domain.journal import Journal
+
+
+class Timer:
+    """A callback at an instant: what SimPy's queue holds of it, and no more."""
+
+    __slots__ = ("_kernel", "_ok", "_value", "callbacks", "cause", "defused", "fn")
+
+    def __init__(self, kernel: Kernel, fn: Callable[[], object], cause: int) -> None:
+        self._kernel = kernel
+        self._ok = True
+        self._value = None
+        self.callbacks: list[Callable[[Timer], object]] | None = None
+        self.defused = False
+        self.fn: Callable[[], object] | None = fn
+        self.cause = cause
+
+    def cancel(self) -> None:
+        """Takes the timer back; idempotent, harmless once it has fired."""
+        if self.fn is not None:
+            self.fn = None
+            self._kernel.forget_one()
+
+
+class Kernel(Environment):
+    """SimPy's environment with integer time, cancellable timers and causes."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(initial_time=0)
+        self.journal = journal
+        self._dead = 0
+
+    @property
+    def now(self) -> int:
+        """The present, in nanoseconds since the world began."""
+        return self._now  # type: ignore[return-value]  # SimPy types it float; ours is integer
+
+    def call_at(self, time: int, fn: Callable[[], object]) -> Timer:
+        """Calls `fn` at `time` (not before now). Raises ValueError for the past."""
+        if time < self._now:
+            raise ValueError(f"cannot schedule at {time}, it is {self._now} already")
+        timer = Timer(self, fn, self.journal.cause)
+        heappush(self._queue, (time, NORMAL, next(self._eid), timer))  # type: ignore[misc]  # a Timer is an Event by shape
+        return timer
+
+    def call_in(self, delay: int, fn: Callable[[], object]) -> Timer:
+        """Calls `fn` after `delay` nanoseconds."""
+        return self.call_at(self.now + delay, fn)
+
+    def forget_one(self) -> None:
+        """Counts a cancelled timer, and sweeps the queue when most of it is such."""
+        self._dead += 1
+        if self._dead > 64 and self._dead * 2 > len(self._queue):
+            self._queue = [entry for entry in self._queue if not _is_dead(entry[3])]
+            heapify(self._queue)
+            self._dead = 0
+
+    def peek(self) -> float:
+        """The instant of the next event, infinity when there is none."""
+        queue = self._queue
+        while queue and _is_dead(queue[0][3]):
+            heappop(queue)
+            self._dead -= 1
+        return queue[0][0] if queue else float("inf")
+
+    def step(self) -> None:
+        """Does the next event. Raises EmptySchedule when there is none."""
+        if self.peek() == float("inf"):
+            raise EmptySchedule
+        event: object = self._queue[0][3]
+        if isinstance(event, Timer):
+            self._now = heappop(self._queue)[0]
+            self.journal.cause = event.cause
+            fn, event.fn = event.fn, None
+            if fn is not None:
+                fn()
+        else:
+            self.journal.cause = 0
+            super().step()
+            self._now = int(self._now)
+
+    def advance(self, until: int) -> None:
+        """Does everything up to and at `until`, and makes it the present."""
+        while self.peek() <= until:
+            self.step()
+        if until > self._now:
+            self._now = until
+        self.journal.cause = 0
+
+    def run_while(self, condition: Callable[[], bool], limit: int) -> None:
+        """Steps while `condition` holds and the next event lies at or before `limit`."""
+        while condition() and self.peek() <= limit:
+            self.step()
+        self.journal.cause = 0
+
+
+def _is_dead(event: object) -> bool:
+    return isinstance(event, Timer) and event.fn is None

@@ -1,0 +1,224 @@
+"""The composition root: the one module that knows every part of a world and puts them together.
+
+Rules: a world has one seed, one journal, one kernel, one platform and one control plane. Offline it is
+driven by `run_until`; live, a `Pacer` drives it. Everything that enters the world while it lives enters
+through `command` or `enter`, which first make the present the kernel's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from emulator import __version__
+from emulator.cluster.context import Cluster
+from emulator.cluster.kernel import Kernel
+from emulator.cluster.platform import SimulatedPlatform
+from emulator.cluster.settings import ClusterSettings
+from emulator.cluster.streams import Streams
+from emulator.control.driver import Driver
+from emulator.control.entities import Run
+from emulator.control.plane import ControlPlane
+from emulator.control.settings import ControlSettings
+from emulator.domain import names
+from emulator.domain.errors import BuildError
+from emulator.domain.journal import SCHEMA, Journal, Sink
+from emulator.domain.lifecycle import State
+from emulator.domain.workload import ContainerRuntime, ContainerStart, Notify, Process
+from emulator.pacing import Mode, Pacer, Wall
+from emulator.platform import NoRoute, Route
+from emulator.workloads.rules import Rule
+from emulator.workloads.runtime import BehaviourRuntime
+
+T = TypeVar("T")
+
+_RETRY_AFTER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WorldSettings:
+    """Everything that makes a world. `boot` keeps ids of later starts apart from earlier ones."""
+
+    seed: int = 0
+    boot: int = 0
+    control: ControlSettings = field(default_factory=ControlSettings)
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    rules: tuple[Rule, ...] = ()
+    header: dict[str, Any] = field(default_factory=dict)
+
+
+class SeededIds:
+    """Ids and names from the world's seed."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+        self._count = 0
+
+    def id(self) -> str:
+        """32 hex digits."""
+        self._count += 1
+        return self._streams.stream(f"id/{self._count}", "id").hex(32)
+
+    def name(self) -> str:
+        """`adjective-animal`."""
+        self._count += 1
+        stream = self._streams.stream(f"name/{self._count}", "name")
+        return f"{stream.choice(names.ADJECTIVES)}-{stream.choice(names.ANIMALS)}"
+
+
+class _Watched:
+    """A runtime that knows which real processes are not listening yet, and lets their word in."""
+
+    def __init__(self, inner: ContainerRuntime, enter: Callable[[Callable[[], None]], None]) -> None:
+        self._inner = inner
+        self._enter = enter
+        self.starting: set[int] = set()
+
+    def start(self, container: ContainerStart, notify: Notify) -> Process:
+        """Starts a container; a real one holds the time until it listens or has exited."""
+        mark: list[int] = []
+
+        def heard(what: str, code: int) -> None:
+            self.starting.difference_update(mark)
+            self._enter(lambda: notify(what, code))
+
+        process = self._inner.start(container, heard)
+        if process.plan is None:
+            mark.append(id(process))
+            self.starting.update(mark)
+        return process
+
+
+class World:
+    """One emulated platform: journal, kernel, cluster, control plane."""
+
+    def __init__(self, settings: WorldSettings, *, sink: Sink | None = None, keep: bool = True) -> None:
+        self.settings = settings
+        self.journal = Journal(sink=sink, keep=keep)
+        self.kernel = Kernel(self.journal)
+        self.streams = Streams(settings.seed, settings.boot)
+        self.behaviours = BehaviourRuntime(settings.rules)
+        self._runtime = _Watched(self.behaviours, self.enter)
+        self.cluster = Cluster(self.kernel, self.streams, settings.cluster, self._runtime)
+        self.platform = SimulatedPlatform(self.cluster)
+        self.plane = ControlPlane(
+            settings.control, self.journal, SeededIds(self.streams), complete_watch=True
+        )
+        self.driver = Driver(self.plane, self.platform, self.kernel)
+        self.pacer: Pacer | None = None
+        self._ended: dict[str, str] = {}
+        self.journal.record(
+            0,
+            "world",
+            "World",
+            schema=SCHEMA,
+            version=__version__,
+            seed=settings.seed,
+            profile=settings.control.profile.name,
+            platform="simulated",
+            **settings.header,
+        )
+        self.journal.cause = 0
+
+    # -- time ------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        """The present, in nanoseconds since the world began."""
+        return self.pacer.present if self.pacer else self.kernel.now
+
+    def pace(self, mode: Mode, wall: Wall) -> Pacer:
+        """Makes this a living world, driven from an event loop (`Pacer.start`)."""
+        self.pacer = Pacer(
+            self.kernel,
+            mode,
+            wall,
+            lambda: (run.id for run in self.plane.moving()),
+            lambda: bool(self._runtime.starting),
+        )
+        return self.pacer
+
+    def run_until(self, condition: Callable[[], bool], limit: int) -> bool:
+        """Offline: goes on until `condition` holds, at most to `limit`; says whether it does."""
+        self.kernel.run_while(lambda: not condition(), limit)
+        return condition()
+
+    # -- what enters -----------------------------------------------------------------------------
+
+    def command(self, verb: str, subject: str, fn: Callable[[int], T]) -> T:
+        """Applies a client's command at the present. Raises what `fn` raises."""
+        if self.pacer is None:
+            return self.driver.command(verb, subject, fn)
+        self.pacer.sync()
+        try:
+            return self.driver.command(verb, subject, fn)
+        finally:
+            self.pacer.kick()
+
+    def enter(self, fn: Callable[[], None]) -> None:
+        """Lets something from outside (a real process's word) in, at the present."""
+        if self.pacer is not None:
+            self.pacer.sync()
+        fn()
+        if self.pacer is not None:
+            self.pacer.kick()
+
+    def close(self) -> None:
+        """Ends every real process; idempotent."""
+        if self.pacer is not None:
+            self.pacer.stop()
+        self.behaviours.close()
+
+    # -- the directory that the gateway asks -----------------------------------------------------
+
+    def route(self, host: str, port: int) -> Route | NoRoute:
+        """A ready endpoint behind a name or an address."""
+        if self.pacer is not None:
+            self.pacer.sync()
+        return self.platform.route(host.lower().rstrip("."), port)
+
+    def is_platform_name(self, host: str, port: int) -> bool:
+        """Whether a host is the platform's own, known or not: such a host is never looked up outside."""
+        host = host.lower().rstrip(".")
+        namespace = self.settings.cluster.namespace
+        if self.platform.owns(host) or host.endswith((".svc", ".svc.cluster.local", f".{namespace}")):
+            return True
+        return "." not in host and ":" not in host and host != "localhost"
+
+    def why(self, workload: str) -> tuple[str, int | None]:
+        """Why a service does not answer, and after how many seconds it may."""
+        run = self.plane.repository.find_run(workload)
+        if run is None:
+            return "", None
+        waiting = run.state in (State.READY, State.PENDING)
+        return run.message, _RETRY_AFTER if waiting else None
+
+    def ended(self, host: str) -> str:
+        """Why a name that once was a service is none any more; empty when it never was one."""
+        bare = host.lower().rstrip(".").split(".")[0]
+        for run in self.plane.repository.runs():
+            if bare == _service_name(run):
+                return f"its run {run.id} is in state {run.state}"
+        return ""
+
+    def find_runs(self, text: str) -> list[Run]:
+        """The runs that a person's word names: id, prefix of it, name, function or service name."""
+        runs = list(self.plane.repository.runs())
+        for test in (
+            lambda run: run.id == text,
+            lambda run: run.name == text,
+            lambda run: _service_name(run) == text,
+            lambda run: run.id.startswith(text),
+            lambda run: f"/{text}:" in str(run.spec.get("function", "")),
+        ):
+            if found := [run for run in runs if test(run)]:
+                return found
+        return []
+
+
+def _service_name(run: Run) -> str:
+    try:
+        return names.service_name(run.row.task, run.id)
+    except BuildError:  # a run whose name cannot be built has no service
+        return ""
