@@ -70,7 +70,9 @@ class SeededIds:
 class _Watched:
     """A runtime that knows which real processes are not listening yet, and lets their word in."""
 
-    def __init__(self, inner: ContainerRuntime, enter: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(
+        self, inner: ContainerRuntime, enter: Callable[[Callable[[], None]], None]
+    ) -> None:
         self._inner = inner
         self._enter = enter
         self.starting: set[int] = set()
@@ -93,7 +95,9 @@ class _Watched:
 class World:
     """One emulated platform: journal, kernel, cluster, control plane."""
 
-    def __init__(self, settings: WorldSettings, *, sink: Sink | None = None, keep: bool = True) -> None:
+    def __init__(
+        self, settings: WorldSettings, *, sink: Sink | None = None, keep: bool = True
+    ) -> None:
         self.settings = settings
         self.journal = Journal(sink=sink, keep=keep)
         self.kernel = Kernel(self.journal)
@@ -182,7 +186,9 @@ class World:
         """Whether a host is the platform's own, known or not: such a host is never looked up outside."""
         host = host.lower().rstrip(".")
         namespace = self.settings.cluster.namespace
-        if self.platform.owns(host) or host.endswith((".svc", ".svc.cluster.local", f".{namespace}")):
+        if self.platform.owns(host) or host.endswith(
+            (".svc", ".svc.cluster.local", f".{namespace}")
+        ):
             return True
         return "." not in host and ":" not in host and host != "localhost"
 

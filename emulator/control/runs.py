@@ -112,7 +112,8 @@ class Runs:
             return
         if event is Event.STOP and self._profile.has(Quirk.STOP_PENDING_IGNORED):
             return
-        allowed = ", ".join(each.value for each in self._machine.events(run.state)) or "nothing"
+        events = (each for each in self._machine.events(run.state) if each not in INTERNAL)
+        allowed = ", ".join(events) or "nothing"
         raise bad_request(
             f"invalid transition: a run in state {run.state} cannot {event}; it allows: {allowed}"
         )
