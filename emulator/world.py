@@ -111,7 +111,6 @@ class World:
         )
         self.driver = Driver(self.plane, self.platform, self.kernel)
         self.pacer: Pacer | None = None
-        self._ended: dict[str, str] = {}
         self.journal.record(
             0,
             "world",
@@ -207,6 +206,20 @@ class World:
             if bare == _service_name(run):
                 return f"its run {run.id} is in state {run.state}"
         return ""
+
+    def invoked(self, route: Route | None, method: str, host: str, status: int) -> None:
+        """Notes an invocation in the journal: where it went and what came back, never the body."""
+        subject = f"Service/{route.service}" if route else "Gateway"
+        pod = route.pod if route else ""
+        self.journal.cause = 0
+        self.journal.record(
+            self.kernel.now, "invocation", subject, method=method, host=host, status=status, pod=pod
+        )
+        self.journal.cause = 0
+
+    def service_name(self, run: Run) -> str:
+        """The name of a run's Service; empty where it cannot have one."""
+        return _service_name(run)
 
     def find_runs(self, text: str) -> list[Run]:
         """The runs that a person's word names: id, prefix of it, name, function or service name."""
