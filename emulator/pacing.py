@@ -45,7 +45,9 @@ class Mode:
         except ValueError:
             rate = 0.0
         if not 0 < rate <= 1e6:
-            raise ValueError(f"{text!r} is no speed: give auto, paused or a number above 0, at most 1e6")
+            raise ValueError(
+                f"{text!r} is no speed: give auto, paused or a number above 0, at most 1e6"
+            )
         return cls(f"{rate:g}", rate)
 
 

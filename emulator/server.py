@@ -147,11 +147,15 @@ async def running(
         own=lambda name, at: _is_own(name, at, host, port),
         banner=hub.banner,
         egress=settings.egress,
+        observer=lambda route, head, status, ns: world.invoked(
+            route, head.asked.method, head.asked.authority, status
+        ),
     )
     try:
         yield proxy, world, endpoint
     finally:
         await proxy.aclose()
+        await world.behaviours.aclose()
         world.close()
         hub.persist()
         if background:
@@ -195,6 +199,7 @@ async def serve(settings: ServerSettings, ready: Callable[[str], None]) -> None:
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                date_header=False,
                 timeout_graceful_shutdown=5,
             )
             server = Server(config)

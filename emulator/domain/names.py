@@ -97,12 +97,14 @@ def port_name(port: int) -> str:
     return f"port{port}"
 
 
-def template_hash(canonical: str, salt: int = 0) -> str:
-    """A pod-template hash in Kubernetes' alphabet: FNV-1a 32 as decimal, digits mapped to `4..f`."""
-    value = 0x811C9DC5
-    for byte in f"{canonical}{salt or ''}".encode():
-        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
-    return str(value).translate(_HASH_DIGITS)
+def template_hash(canonical: str) -> str:
+    """A pod-template hash in Kubernetes' form: 32 bits as decimal, digits mapped to `4..f`.
+
+    Kubernetes hashes Go's printing of the template, which cannot be had here: the form is the same,
+    the value is not.
+    """
+    digest = blake2b(canonical.encode(), digest_size=4).digest()
+    return str(int.from_bytes(digest, "big")).translate(_HASH_DIGITS)
 
 
 def pod_name(replica_set: str, suffix: str) -> str:

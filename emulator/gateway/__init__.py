@@ -1,0 +1,1 @@
+"""How requests from inside the perimeter reach services, the outside, or a refusal."""
