@@ -190,8 +190,8 @@ class Pacer:
 
     # -- waiting ---------------------------------------------------------------------------------
 
-    async def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Waits until `condition` holds, at most `timeout` seconds of the wall; says whether it does."""
+    async def wait_for(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Waits until `condition` holds, at most `seconds` of the wall; says whether it does."""
         if condition():
             return True
         assert self._loop is not None
@@ -199,7 +199,7 @@ class Pacer:
         entry = (condition, future)
         self._waiters.append(entry)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await future
         except TimeoutError:
             return condition()
