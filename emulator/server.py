@@ -72,11 +72,12 @@ def open_world(settings: ServerSettings, store: StoreLike, endpoint: str) -> Wor
     from emulator.control.entities import Type
     from emulator.control.settings import ControlSettings
 
-    epoch = time.time_ns()
     try:
         documents = store.open()
     except StoreError as error:
         raise CannotStart(str(error)) from None
+    # Simulated time may have run ahead of the wall before: it never runs backwards.
+    epoch = max(time.time_ns(), *(each.body["updated"] + 1 for each in documents), 0)
     control = ControlSettings(profile=settings.profile, endpoint=endpoint, epoch=epoch)
     cluster = ClusterSettings(service_range=settings.service_range, epoch=epoch)
     try:

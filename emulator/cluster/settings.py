@@ -23,8 +23,8 @@ class NodePool:
 
     name: str = "node"
     count: int = 3
-    cpu: int = 8_000
-    memory: int = 32 * GIBIBYTE
+    cpu: int = 16_000
+    memory: int = 64 * GIBIBYTE
     disk: int = 500 * GIBIBYTE
     gpu: int = 2
     pods: int = 110

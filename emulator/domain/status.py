@@ -2,7 +2,8 @@
 
 Rules: a status is a pure function of what the control plane knows of the run. `service` holds the
 page's five keys in the page's order (`name`, `type`, `clusterIP`, `ports`, `url`); a further key follows
-only when it carries something. Where the profile differs it is by a named quirk.
+only when it carries something. It is there from the first RUNNING on. Where the profile differs it is
+by a named quirk.
 Sources: `services.txt`; contract sections 2.5, 4.5, 4.6.
 """
 
@@ -61,7 +62,8 @@ def build_status(facts: Facts) -> dict[str, Any]:
     seen = facts.observation
     if seen is None:
         return status
-    if facts.serving and seen.service is not None:
+    reached = any(moment.state is State.RUNNING for moment in facts.story)
+    if facts.serving and reached and seen.service is not None:
         url = service_url(seen.service, facts.profile)
         status["service"] = service_block(seen.service, seen.aliases, facts.profile, facts.named)
         if url:
