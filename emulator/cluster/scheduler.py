@@ -51,7 +51,7 @@ class Scheduler:
 
     def _try(self, pod: Pod) -> None:
         cluster = self._cluster
-        fitting = [node for node in cluster.nodes if not _lacking(node, pod)]
+        fitting = [node for node in cluster.nodes if _fits(node, pod)]
         if fitting:
             self._waiting.pop(pod.name, None)
             self._bind(pod, self._choose(fitting, pod))
@@ -102,6 +102,14 @@ class Scheduler:
         )
 
 
+def _fits(node: Node, pod: Pod) -> bool:
+    used, allocatable = node.used, node.allocatable
+    for resource, amount in pod.requests.items():
+        if amount > allocatable.get(resource, 0) - used.get(resource, 0) and amount:
+            return False
+    return used["pods"] < allocatable["pods"]
+
+
 def _lacking(node: Node, pod: Pod) -> list[str]:
     reasons = [
         f"Insufficient {resource}"
@@ -115,11 +123,9 @@ def _lacking(node: Node, pod: Pod) -> list[str]:
 
 def _free_share(node: Node, pod: Pod) -> int:
     """LeastAllocated over cpu and memory, in ten-thousandths."""
-    shares = [
-        (node.allocatable[name] - node.used[name] - pod.requests.get(name, 0))
-        * _SCALE
-        // node.allocatable[name]
-        for name in ("cpu", "memory")
-        if node.allocatable[name]
-    ]
-    return sum(shares) // len(shares) if shares else 0
+    total = 0
+    for name in ("cpu", "memory"):
+        capacity = node.allocatable[name]
+        if capacity:
+            total += (capacity - node.used[name] - pod.requests.get(name, 0)) * _SCALE // capacity
+    return total

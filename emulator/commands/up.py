@@ -36,7 +36,13 @@ _DETACHING = ("detach", "ready_fd")
 
 @click.command(context_settings={"auto_envvar_prefix": ENVIRONMENT, "show_default": True})
 @click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="Where to listen.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, help="0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    metavar="PORT",
+    help="0 takes a free one.",
+)
 @click.option(
     "--database",
     metavar="URL|FILE|memory",
@@ -46,7 +52,13 @@ _DETACHING = ("detach", "ready_fd")
     "--platform", type=click.Choice(["simulated"]), default="simulated", help="What runs services."
 )
 @click.option("--speed", default="auto", metavar="auto|paused|N", help="How time passes.")
-@click.option("--seed", type=click.IntRange(0, _MAX_SEED), default=0, help="The luck of the world.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, _MAX_SEED),
+    default=0,
+    metavar="N",
+    help="The luck of the world.",
+)
 @click.option(
     "--profile",
     type=click.Choice(_PROFILES),
