@@ -11,9 +11,11 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
+
+from emulator.commands.problem import BAD_INPUT, FAILED, Problem
 
 if TYPE_CHECKING:
     from emulator.scenario.loader import Loaded
@@ -41,7 +43,8 @@ def sim(file: str, seed: int | None, journal: str | None, speed: str, output: st
         with where.open("w", encoding="ascii", newline="\n") as sink:
             result = run_scenario(loaded, seed=seed, sink=sink, pace=pace)
     except OSError as error:
-        _fail(f"--journal {where}: cannot be written: {error.strerror or error}")
+        what = f"{where} cannot be written: {error.strerror or error}"
+        raise Problem(what, field="--journal", mend="choose another file") from None
     took = time.perf_counter() - began
     (_print_json if output == "json" else _print_text)(result, where)
     click.echo(
@@ -50,7 +53,7 @@ def sim(file: str, seed: int | None, journal: str | None, speed: str, output: st
     )
     if result.failure is not None:
         _explain(result, file, journal)
-        raise SystemExit(1)
+        raise SystemExit(FAILED)
 
 
 @click.command()
@@ -69,14 +72,9 @@ def _load(file: str) -> Loaded:
         return load(file)
     except ScenarioError as error:
         click.echo(str(error), err=True)
-        raise SystemExit(2) from None
+        raise SystemExit(BAD_INPUT) from None
     except ScenarioNotFound as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(f"dhemu: {message}", err=True)
-    raise SystemExit(2)
+        raise Problem(str(error)) from None
 
 
 def _default_journal(loaded: Loaded, seed: int | None) -> Path:
@@ -95,7 +93,8 @@ def _pace(speed: str) -> Pace | None:
     except ValueError:
         rate = 0.0
     if not 0 < rate <= 1e6:
-        _fail(f"--speed: {speed!r} is no speed (give fast, or a number above 0, at most 1e6)")
+        mend = "give fast, or a number above 0, at most 1e6"
+        raise Problem(f"{speed!r} is no speed", field="--speed", mend=mend)
     began = time.monotonic()
 
     def pace(until: int) -> None:
