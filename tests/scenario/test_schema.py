@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from emulator.cluster.distributions import Uniform
+from emulator.cluster.settings import NodePool
 from emulator.domain.lifecycle import State
 from emulator.domain.quirks import PROFILES
 from emulator.domain.timefmt import HOUR, MILLISECOND, MINUTE, SECOND
@@ -309,7 +310,7 @@ def test_a_full_file_becomes_what_it_says() -> None:
     assert settings.start == Uniform(100 * MILLISECOND, 300 * MILLISECOND)
     assert [(pool.name, pool.cpu, pool.memory) for pool in settings.pools] == [
         ("node", 8000, 32 * 2**30),
-        ("small", 500, 32 * 2**30),
+        ("small", 500, NodePool().memory),
     ]
     assert settings.registry.size == 0
     assert settings.registry.find("broken/x").error == "manifest unknown"
