@@ -179,7 +179,19 @@ class World:
         """A ready endpoint behind a name or an address."""
         if self.pacer is not None:
             self.pacer.sync()
-        return self.platform.route(host.lower().rstrip("."), port)
+        host = host.lower().rstrip(".")
+        found = self.platform.route(host, port)
+        if isinstance(found, NoRoute) and not found.workload:
+            return self._on_its_way(host) or found
+        return found
+
+    def _on_its_way(self, host: str) -> NoRoute | None:
+        """The service of a run whose objects are not made yet."""
+        bare = host.split(".")[0]
+        for run in self.plane.moving():
+            if run.state is State.READY and _service_name(run) == bare:
+                return NoRoute(run.id, bare)
+        return None
 
     def is_platform_name(self, host: str, port: int) -> bool:
         """Whether a host is the platform's own, known or not: such a host is never looked up outside."""

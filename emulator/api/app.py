@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,7 +38,7 @@ def create_app(hub: Hub) -> FastAPI:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(StoreError, _store)
-    app.add_exception_handler(Exception, _unforeseen)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(Edge, hub=hub)
     return app
 
@@ -57,14 +58,16 @@ async def _store(request: Request, error: Exception) -> Json:
     return Json(Refused(503, f"nothing was acknowledged: {error}").body(), 503)
 
 
-async def _unforeseen(request: Request, error: Exception) -> Json:
-    _log.exception("%s %s failed", request.method, request.url.path)
-    text = f"the emulator failed on this request: {type(error).__name__}: {error}"
-    return Json(Refused(500, text).body(), 500)
+async def _invalid(request: Request, error: Exception) -> Json:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"][1:])
+    text = f"{field}: {first['msg']}, got {first['input']!r}"
+    return Json(Refused(400, text).body(), 400)
 
 
 class Edge:
-    """Headers of every answer, and the limit of a request's body."""
+    """Headers of every answer, the limit of a request's body, and what nobody foresaw."""
 
     def __init__(self, app: ASGIApp, hub: Hub) -> None:
         self._app = app
@@ -75,28 +78,40 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = self._stamped(send)
+        way = _Way(send, self._hub.banner)
         length = dict(scope["headers"]).get(b"content-length", b"")
         if length.isdigit() and int(length) > BODY_LIMIT:
-            await _too_large(scope, receive, send)
+            await _too_large(scope, receive, way)
             return
-        meter = _Meter(receive)
         try:
-            await self._app(scope, meter, send)
+            await self._app(scope, _Meter(receive), way)
         except _TooLarge:
-            await _too_large(scope, receive, send)
+            await _too_large(scope, receive, way)
+        except Exception as error:
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            if way.begun:
+                raise
+            text = f"the emulator failed on this request: {type(error).__name__}: {error}"
+            await Json(Refused(500, text).body(), 500)(scope, receive, way)
 
-    def _stamped(self, send: Send) -> Send:
-        async def stamped(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-api-version", __version__.encode()),
-                    (b"x-emulator", self._hub.banner().encode()),
-                ]
-            await send(message)
 
-        return stamped
+class _Way:
+    """The way back to the client: stamps an answer, and knows whether one has begun."""
+
+    def __init__(self, send: Send, banner: Callable[[], str]) -> None:
+        self._send = send
+        self._banner = banner
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            message["headers"] = [
+                *message["headers"],
+                (b"x-api-version", __version__.encode()),
+                (b"x-emulator", self._banner().encode()),
+            ]
+        await self._send(message)
 
 
 class _TooLarge(Exception):

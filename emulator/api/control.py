@@ -7,18 +7,19 @@ and plain words, and refuses in the same error form.
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Body
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emulator import __version__
-from emulator.api.hub import Hub, Json
+from emulator.api.hub import Hub, Json, body
 from emulator.control.entities import Run
 from emulator.domain.errors import bad_request, not_found
 from emulator.domain.health import Health
 from emulator.domain.lifecycle import State
 from emulator.domain.names import parse_function_ref
+from emulator.domain.specs import explain
 from emulator.domain.timefmt import SECOND, iso, parse_duration
 from emulator.pacing import Mode, Pacer
 
@@ -44,6 +45,11 @@ class TimeChange(BaseModel):
     advance: str | None = Field(default=None, examples=["10s", "5m"])
     until: Until | None = None
     limit: str = "1h"
+
+
+_TIME_BODY = {
+    "requestBody": {"content": {"application/json": {"schema": TimeChange.model_json_schema()}}}
+}
 
 
 def router(hub: Hub) -> APIRouter:
@@ -90,8 +96,12 @@ def router(hub: Hub) -> APIRouter:
     async def read_time() -> Json:
         return Json(time_now())
 
-    @routes.post("/time")
-    async def change_time(change: Annotated[TimeChange, Body()]) -> Json:
+    @routes.post("/time", openapi_extra=_TIME_BODY)
+    async def change_time(request: Request) -> Json:
+        try:
+            change = TimeChange.model_validate(await body(request))
+        except ValidationError as error:
+            raise bad_request(explain(error, "time")) from None
         try:
             mode = Mode.parse(change.mode) if change.mode is not None else None
             step = parse_duration(change.advance) if change.advance is not None else 0

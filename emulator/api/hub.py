@@ -14,9 +14,9 @@ from fastapi import Request
 from starlette.responses import Response
 
 from emulator import __version__
+from emulator.api.bodies import parse
 from emulator.control.archive import dump
 from emulator.control.queries import Params
-from emulator.domain.errors import bad_request
 from emulator.store import Document, StoreLike
 from emulator.world import World
 
@@ -93,25 +93,4 @@ def flag(request: Request, name: str) -> bool:
 
 async def body(request: Request) -> object:
     """The JSON or YAML of a request; None where there is none. Raises Refused (400)."""
-    raw = await request.body()
-    if not raw.strip():
-        return None
-    if "yaml" in request.headers.get("content-type", ""):
-        return _yaml(raw)
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise bad_request(f"the body is not JSON: {error}") from None
-
-
-def _yaml(raw: bytes) -> object:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    if raw.count(b"*") > 100:
-        raise bad_request("the body has too many YAML aliases: write them out")
-    try:
-        return YAML(typ="safe", pure=True).load(raw.decode())
-    except (YAMLError, ValueError, RecursionError) as error:
-        text = " ".join(str(error).split())
-        raise bad_request(f"the body is not YAML: {text}") from None
+    return parse(await request.body(), request.headers.get("content-type", ""))

@@ -13,8 +13,8 @@ from fastapi import APIRouter, Request
 
 from emulator.api.hub import Hub, Json, body, params
 from emulator.control.entities import Run, Type
-from emulator.control.queries import make_page, page
-from emulator.domain.errors import not_found
+from emulator.control.queries import DEFAULT_SIZE, MAX_SIZE, make_page, page
+from emulator.domain.errors import bad_request, not_found
 from emulator.domain.quirks import Quirk
 from emulator.domain.timefmt import iso
 from emulator.platform import ContainerLog
@@ -114,9 +114,7 @@ def router(hub: Hub) -> APIRouter:
             if wanted in (None, "", run.id)
             for log in _wire_logs(hub, run)
         ]
-        query = params(request)
-        number = max(int(query.get("page", ["0"])[0] or 0), 0)
-        size = max(int(query.get("size", ["25"])[0] or 25), 1)
+        number, size = _window(request)
         shown = found[number * size : (number + 1) * size]
         return Json(make_page(shown, len(found), number, size))
 
@@ -129,6 +127,20 @@ def router(hub: Hub) -> APIRouter:
         raise not_found("log")
 
     return routes
+
+
+def _window(request: Request) -> tuple[int, int]:
+    """Number and size of the page of logs that is asked for. Raises Refused (400)."""
+    found = {"page": 0, "size": DEFAULT_SIZE}
+    for name in found:
+        if text := request.query_params.get(name):
+            try:
+                found[name] = int(text)
+            except ValueError:
+                raise bad_request(f"{name}: {text!r} is not a whole number") from None
+    if not 1 <= found["size"] <= MAX_SIZE:
+        raise bad_request(f"size: {found['size']} is not from 1 to {MAX_SIZE}")
+    return max(found["page"], 0), found["size"]
 
 
 def _relationships(run: Run) -> list[Any]:

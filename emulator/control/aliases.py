@@ -42,6 +42,7 @@ class Aliases:
 
     def on_end(self, run: Run, running: Iterable[Run]) -> list[Run]:
         """The run ends: the runs that its aliases go to."""
+        self._lost.pop(run.id, None)
         freed = self.owned(run.id)
         for name in freed:
             del self._owner[name]

@@ -34,9 +34,12 @@ def read_body(body: object) -> dict[str, Any]:
     for field in ("id", "name", "kind", "project"):
         if body.get(field) is not None and not isinstance(body[field], str):
             raise bad_request(f"{field}: must be a text, got {body[field]!r}")
-    relationships = (body.get("metadata") or {}).get("relationships")
-    if relationships is not None and not isinstance(relationships, list):
-        raise bad_request("metadata.relationships: must be a list")
+    metadata = body.get("metadata") or {}
+    for field in ("relationships", "labels"):
+        if metadata.get(field) is not None and not isinstance(metadata[field], list):
+            raise bad_request(
+                f"metadata.{field}: must be a list, got {type(metadata[field]).__name__}"
+            )
     return body
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypeVar
 
-from emulator.control.effects import Apply, Effect, Observe
+from emulator.control.effects import Apply, Effect, Teardown
 from emulator.control.plane import ControlPlane
 from emulator.domain.kube import Observation
 from emulator.platform import Change, ContainerLog, Platform, PlatformError
@@ -84,6 +84,9 @@ class Driver:
         self._feed(self.plane.wake)
 
     def _perform(self, effect: Effect) -> None:
+        if isinstance(effect, Teardown):  # the objects of a run go, also when the run is gone
+            self._tear_down(effect.run)
+            return
         run = self.plane.repository.find_run(effect.run)
         if run is None:
             return
@@ -94,14 +97,12 @@ class Driver:
                 self._feed(lambda now: runs.applied(now, run, result))
 
             self.platform.apply(effect.workload, applied)
-        elif isinstance(effect, Observe):
+        else:
 
             def observed(result: Observation | PlatformError) -> None:
                 self._feed(lambda now: runs.observed(now, run, result))
 
             self.platform.observe(effect.run, observed)
-        else:
-            self._tear_down(effect.run)
 
     def _tear_down(self, identifier: str) -> None:
         """Keeps the logs, then removes the objects."""

@@ -145,6 +145,7 @@ class Run(Entity):
         "overlay",
         "pinned",
         "profile",
+        "recovering",
         "row",
         "seen",
         "serving",
@@ -181,6 +182,7 @@ class Run(Entity):
         self.fresh = False
         self.serving = False
         self.was_ready = False
+        self.recovering = False
         self.applying = False
         self.tearing = False
         self.observing = False
@@ -199,7 +201,9 @@ class Run(Entity):
     @property
     def in_transition(self) -> bool:
         """Whether it is on its way to a settled state."""
-        return not self.local and (self.state in IN_TRANSITION or self.applying or self.tearing)
+        if self.local or self.state is State.DELETED:
+            return False
+        return self.state in IN_TRANSITION or self.applying or self.tearing or self.recovering
 
     @property
     def current_health(self) -> Health:

@@ -71,6 +71,7 @@ class Runs:
             owned = self._aliases.at_deployment(run)
             workload = manifests.build(run, self._settings, owned)
         except BuildError as error:
+            self._aliases.on_end(run, ())
             self._fail(now, run, str(error))
             return
         run.notices = self._notices(now, run)
@@ -140,9 +141,10 @@ class Runs:
     def recover(self, now: int, runs: list[Run]) -> None:
         """After a restart: what ran runs again under its name and address, what ended goes on to."""
         for run in sorted(runs, key=lambda each: each.created):
-            self._mark(run)
             if run.state is State.RUNNING:
+                run.recovering = True
                 self._aliases.on_running(run)
+            self._mark(run)
         for run in runs:
             if run.state in (State.READY, *_FOLLOWED):
                 owned = self._aliases.owned(run.id) or self._aliases.at_deployment(run)
@@ -160,7 +162,7 @@ class Runs:
         run.applying = False
         self._mark(run)
         if run.state not in (State.READY, *_FOLLOWED):
-            self._teardown(run)
+            self._end(now, run)
             return
         if isinstance(result, PlatformError):
             if not run.serving:
@@ -220,6 +222,8 @@ class Runs:
             self._take_aliases(run)
         if seen.deployment is not None and seen.deployment.ready:
             run.was_ready = True
+            run.recovering = False
+            self._mark(run)
         self._note_health(now, run)
         run.updated = now
         self._repository.save(run)
@@ -254,6 +258,7 @@ class Runs:
 
     def _reach(self, now: int, run: Run, event: Event, target: State, message: str) -> None:
         before, run.state = run.state, target
+        run.recovering = False
         run.updated = now
         run.story.append(Moment(target, now, message))
         extra: dict[str, Any] = {"message": message} if message else {}

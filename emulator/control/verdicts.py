@@ -6,13 +6,25 @@ Sources: contract sections 3.4, 3.6, 9; the quirk table names every difference o
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 
 from emulator.control.entities import Run
 from emulator.domain.kube import Observation
 from emulator.domain.lifecycle import State
 from emulator.domain.quirks import Profile, Quirk
 from emulator.platform import PlatformError
+
+#: Reason phrases, our own: those of the standard library change between versions of Python.
+_PHRASES = {
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    409: "Conflict",
+    422: "Unprocessable Entity",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
 
 _MENDS = {
     "range is full": "stop a service, or take a larger --service-range",
@@ -61,10 +73,7 @@ def refusal_text(error: PlatformError, profile: Profile) -> str:
             "details": {"causes": list(error.causes)},
             "code": error.code,
         }
-        try:
-            phrase = HTTPStatus(error.code).phrase
-        except ValueError:
-            phrase = error.reason
+        phrase = _PHRASES.get(error.code, error.reason)
         return f"k8s: {phrase} {json.dumps(status, separators=(',', ':'))} "
     mend = next((mend for part, mend in _MENDS.items() if part in error.message), "")
     return f"k8s: {error.message}" + (f": {mend}" if mend else "")
