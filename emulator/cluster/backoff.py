@@ -45,11 +45,12 @@ class Backoff:
 
 
 def real_wait(nominal: int, stream: Stream) -> int:
-    """The wait as the pod worker lives it: it wakes every min(wait, 60 s) x U[1, 1.5) and looks."""
-    if nominal == 0:
-        return 0
-    base = min(nominal, _WAKE_CAP)
+    """The wait as the pod worker lives it: it sleeps min(what is left, 60 s) x U[1, 1.5) and looks.
+
+    Source: kubernetes pkg/kubelet/pod_workers.go, completeWork.
+    """
     waited = 0
     while waited < nominal:
-        waited += base + stream.below(base // 2)
+        left = min(nominal - waited, _WAKE_CAP)
+        waited += left + stream.below(max(left // 2, 1))
     return waited

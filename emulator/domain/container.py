@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from emulator.domain.errors import BuildError
 from emulator.domain.kinds import REGISTRY, ContainerTemplate, ServeKind, ServicePort
 from emulator.domain.quirks import Profile, Quirk
 from emulator.domain.specs import RunSpec, Source, Spec, TaskSpec
@@ -72,11 +73,17 @@ def _ports(spec: dict[str, Any]) -> tuple[ServicePort, ...]:
 
 
 def _template(spec: dict[str, Any], profile: Profile) -> ContainerTemplate:
-    command = spec.get("command")
+    command = spec.get("command") or ""
+    try:
+        words = tuple(shlex.split(command))
+    except ValueError as error:
+        raise BuildError(
+            f"command: {command!r} has no words ({error}): quote as a shell does"
+        ) from None
     policy = None if profile.has(Quirk.PULL_POLICY_DROPPED) else spec.get("image_pull_policy")
     return ContainerTemplate(
         image=spec.get("image") or spec.get("base_image") or "",
-        command=tuple(shlex.split(command)) if command else (),
+        command=words,
         args=tuple(spec.get("args", ())),
         pull_policy=policy or "IfNotPresent",
     )

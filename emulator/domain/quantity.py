@@ -10,6 +10,8 @@ import re
 from decimal import ROUND_CEILING, Decimal
 
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d+)?")
+#: What is larger is capped, as Kubernetes does.
+LARGEST = Decimal(2**63 - 1)
 _SCALE = {
     "": Decimal(1),
     "m": Decimal("0.001"),
@@ -34,9 +36,11 @@ def parse(text: str) -> Decimal:
     if match is None:
         raise ValueError(f"{text!r} is not a quantity: write a number and a unit, like 500m or 2Gi")
     number, suffix = match[1], match[2] or ""
-    if suffix in _SCALE:
-        return Decimal(number) * _SCALE[suffix]
-    return Decimal(number) * Decimal(10) ** int(suffix[1:])
+    try:
+        scale = _SCALE[suffix] if suffix in _SCALE else Decimal(10) ** int(suffix[1:])
+        return min(Decimal(number) * scale, LARGEST)
+    except ArithmeticError:
+        return LARGEST
 
 
 def milli(text: str) -> int:
