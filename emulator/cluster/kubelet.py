@@ -16,6 +16,7 @@ from emulator.cluster.backoff import Backoff, real_wait
 from emulator.cluster.context import Cluster
 from emulator.cluster.images import Images, Pull, valid_reference
 from emulator.cluster.objects import WAITING_TO_CREATE, Pod, PodTemplate, Probe
+from emulator.cluster.texts import go_duration, go_seconds
 from emulator.domain.kube import ContainerState
 from emulator.domain.timefmt import SECOND
 from emulator.domain.workload import ContainerStart, Process, StartFailed
@@ -94,7 +95,7 @@ class Kubelet:
         image = pod.template.image
         if not pull.error:
             pod.pull = Backoff()
-            took, waited = _seconds(pull.took), _seconds(pull.waited)
+            took, waited = go_seconds(pull.took), go_seconds(pull.waited)
             self._event(
                 pod,
                 "Pulled",
@@ -276,16 +277,20 @@ class Kubelet:
     def _back_off_crash(self, pod: Pod, nominal: int) -> None:
         pod.timers.pop("sync", None)
         container = pod.template.container
-        where = f"{pod.name}_{pod.workload.namespace}"
+        where = f"{pod.name}_{pod.workload.namespace}({self._uid(pod)})"
         pod.state = ContainerState(
             "waiting",
             "CrashLoopBackOff",
-            f"back-off {_back_off_text(nominal)} restarting failed container={container} pod={where}",
+            f"back-off {go_duration(nominal)} restarting failed container={container} pod={where}",
         )
         self._event(
             pod, "BackOff", f"Back-off restarting failed container {container} in pod {where}", True
         )
         self._cluster.changed(pod.workload, "Pod")
+
+    def _uid(self, pod: Pod) -> str:
+        digits = self._cluster.stream(pod.name, "uid").hex(32)
+        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
     def _restart(self, pod: Pod) -> None:
         pod.timers.pop("restart", None)
@@ -330,18 +335,3 @@ class Kubelet:
         pod.cause = self._cluster.event(
             pod.workload, "Pod", pod.name, reason, note, warning=warning
         )
-
-
-def _seconds(ns: int) -> str:
-    """A duration as Go prints it, to the millisecond: `1.2s`, `250ms`."""
-    milliseconds = ns // 1_000_000
-    if milliseconds < 1000:
-        return f"{milliseconds}ms"
-    text = f"{milliseconds // 1000}.{milliseconds % 1000:03d}".rstrip("0").rstrip(".")
-    return f"{text}s"
-
-
-def _back_off_text(ns: int) -> str:
-    """A back-off as Go prints it: `10s`, `1m20s`, `5m0s`."""
-    seconds = ns // SECOND
-    return f"{seconds}s" if seconds < 60 else f"{seconds // 60}m{seconds % 60}s"

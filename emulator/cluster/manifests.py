@@ -22,6 +22,12 @@ _LABEL_TEXT = (
     "start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for "
     "validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_SUBDOMAIN_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+    "and must start and end with an alphanumeric character (e.g. 'example.com', regex used for "
+    "validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _PORT_TEXT = "must be between 1 and 65535, inclusive"
@@ -135,6 +141,8 @@ def validate_deployment(manifest: Object) -> None:
     """Raises Rejected (422) as the API server would."""
     name, spec = manifest["metadata"]["name"], manifest["spec"]
     causes: list[Cause] = []
+    if len(name) > 253 or not _SUBDOMAIN.fullmatch(name):
+        causes.append(bad_value("metadata.name", name, _SUBDOMAIN_TEXT))
     replicas = spec.get("replicas", 1)
     if replicas < 0:
         causes.append(bad_value("spec.replicas", replicas, "must be greater than or equal to 0"))
@@ -187,5 +195,4 @@ def read_template(manifest: Object, ports: tuple[int, ...]) -> PodTemplate:
         ports=ports,
         startup=_probe(container.get("startupProbe")),
         readiness=_probe(container.get("readinessProbe")),
-        node_selector=dict(spec.get("nodeSelector", {})),
     )

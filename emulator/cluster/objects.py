@@ -6,7 +6,7 @@ resting object has no timer and no rendered status.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from emulator.cluster.backoff import Backoff
 from emulator.cluster.kernel import Timer
@@ -68,7 +68,6 @@ class PodTemplate:
     ports: tuple[int, ...]
     startup: Probe | None
     readiness: Probe | None
-    node_selector: dict[str, str] = field(default_factory=dict)
 
 
 class Pod:

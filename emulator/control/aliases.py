@@ -58,6 +58,13 @@ class Aliases:
                     heirs.append(heir)
         return heirs
 
+    def renounce(self, run: Run, held: set[str]) -> list[str]:
+        """The run gives up the aliases that it owns and does not hold; they are named."""
+        lost = [name for name in self.owned(run.id) if name not in held]
+        for name in lost:
+            del self._owner[name]
+        return lost
+
     def _take(self, run: Run) -> bool:
         taken = False
         for name in run.alias_names:
@@ -70,5 +77,5 @@ class Aliases:
         return taken
 
 
-def _age(run: Run) -> tuple[int, str]:
-    return run.created, run.id
+def _age(run: Run) -> tuple[int, int]:
+    return run.created, run.order

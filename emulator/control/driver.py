@@ -62,7 +62,7 @@ class Driver:
         self._dispatch()
 
     def _changed(self, change: Change) -> None:
-        self._feed(lambda now: self.plane.runs.changed(now, change))
+        self._feed(lambda now: self.plane.runs.watching.changed(now, change))
 
     def _dispatch(self) -> None:
         for effect in self.plane.drain():

@@ -142,6 +142,7 @@ class Run(Entity):
         "named",
         "notices",
         "observing",
+        "order",
         "overlay",
         "pinned",
         "profile",
@@ -192,6 +193,7 @@ class Run(Entity):
         self.overlay: dict[str, Any] = {}
         self.notices: tuple[EventRecord, ...] = ()
         self.pinned: dict[str, Any] = {}
+        self.order = 0
 
     @property
     def local(self) -> bool:

@@ -125,8 +125,9 @@ class Intake:
             run.overlay = {key: value for key, value in status.items() if key != "state"}
             if state is not None and state is not run.state:
                 self._runs.drive(now, run, state)
-        run.updated = now
-        self._repository.save(run)
+        if self._repository.find_run(run.id) is run:
+            run.updated = now
+            self._repository.save(run)
         return run
 
 

@@ -90,8 +90,6 @@ def _deployment(run: Run, settings: ControlSettings, labels: dict[str, str]) -> 
     if replicas <= 0:
         raise BuildError(f"replicas: {replicas} is not at least 1")
     spec: dict[str, Any] = {"containers": [_container(run, settings)], "restartPolicy": "Always"}
-    if selector := dict(_profile(run, settings).node_selector):
-        spec["nodeSelector"] = selector
     if security := _security(run.spec):
         spec["securityContext"] = security
     return {

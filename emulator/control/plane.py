@@ -40,16 +40,17 @@ class ControlPlane:
 
     def drain(self) -> list[Effect]:
         """What the platform must do, in order; each effect is given out once."""
-        effects, self.runs.outbox = self.runs.outbox, []
+        effects = list(self.runs.outbox)
+        self.runs.outbox.clear()
         return effects
 
     def next_wake(self) -> int | None:
         """When `wake` wants to be called, or None."""
-        return self.runs.agenda.next()
+        return self.runs.watching.next_wake()
 
     def wake(self, now: int) -> None:
         """The instant has come."""
-        self.runs.wake(now)
+        self.runs.watching.wake(now)
 
     def moving(self) -> list[Run]:
         """The runs that are on their way to a settled state."""

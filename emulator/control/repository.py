@@ -20,10 +20,14 @@ class Repository:
         self._entities: dict[Type, dict[str, Entity]] = {each: {} for each in Type}
         self._versions: dict[tuple[str, str], list[str]] = {}
         self.saved: dict[tuple[Type, str], Entity | None] = {}
+        self._count = 0
 
     def add(self, entity: Entity) -> None:
         """Takes a new entity."""
         self._entities[entity.type][entity.id] = entity
+        if isinstance(entity, Run):
+            self._count += 1
+            entity.order = self._count
         if entity.type is Type.FUNCTION:
             self._versions.setdefault((entity.project, entity.name), []).append(entity.id)
         self.save(entity)

@@ -1,9 +1,8 @@
 """A run's life as the control plane leads it.
 
 Rules: a state changes in `_move` only, by the transition table; what the platform must do goes out as
-effects, what it answers comes in through `applied`, `observed`, `torn_down` and `changed`. At most one
-apply is under way for a run, and a teardown waits for it. A watch event refreshes at once, at most once
-a second; a poll is noted only when it would see something new (contract section 3.5).
+effects, what it answers comes in through `applied`, `observed` and `torn_down`. At most one apply is
+under way for a run, and a teardown waits for it. When a run is looked at is decided in `watching`.
 """
 
 from __future__ import annotations
@@ -11,13 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from emulator.control import manifests
-from emulator.control.agenda import Agenda
 from emulator.control.aliases import Aliases
-from emulator.control.effects import Apply, Effect, Observe, Teardown
+from emulator.control.effects import Apply, Effect, Teardown
 from emulator.control.entities import Run
 from emulator.control.repository import Repository
 from emulator.control.settings import ControlSettings
 from emulator.control.verdicts import give_up, is_ready, refusal_text
+from emulator.control.watching import FOLLOWED, Watching
 from emulator.domain import names
 from emulator.domain.errors import BuildError, bad_request, not_found
 from emulator.domain.journal import Journal
@@ -25,10 +24,9 @@ from emulator.domain.kube import EventRecord, Observation
 from emulator.domain.lifecycle import INTERNAL, LIVE, Event, Machine, State
 from emulator.domain.quirks import Quirk
 from emulator.domain.status import Moment
-from emulator.platform import Change, ContainerLog, PlatformError
+from emulator.platform import ContainerLog, PlatformError
 
-_FOLLOWED = frozenset({State.PENDING, State.RUNNING})
-_RATE_LIMITED = frozenset({"Deployment", "Pod"})
+_WANTED = FOLLOWED | {State.READY}
 
 
 class Runs:
@@ -46,11 +44,12 @@ class Runs:
         self._settings = settings
         self._profile = settings.profile
         self._journal = journal
-        self._complete_watch = complete_watch
         self._machine = Machine(settings.profile)
         self._aliases = Aliases(settings.profile)
-        self.agenda = Agenda()
         self.outbox: list[Effect] = []
+        self.watching = Watching(
+            repository, settings, journal, self.outbox, complete_watch=complete_watch
+        )
         self.moving: dict[str, Run] = {}
 
     # -- commands --------------------------------------------------------------------------------
@@ -126,7 +125,7 @@ class Runs:
     def delete(self, now: int, run: Run) -> None:
         """Begins the end of a run; it goes when its objects are gone. Idempotent."""
         if run.state is State.DELETING:
-            if self._profile.has(Quirk.SECOND_DELETE_ORPHANS):
+            if run.local or self._profile.has(Quirk.SECOND_DELETE_ORPHANS):
                 self._move(now, run, Event.DELETE)
                 self._drop(run)
             return
@@ -146,7 +145,7 @@ class Runs:
                 self._aliases.on_running(run)
             self._mark(run)
         for run in runs:
-            if run.state in (State.READY, *_FOLLOWED):
+            if run.state in _WANTED:
                 owned = self._aliases.owned(run.id) or self._aliases.at_deployment(run)
                 try:
                     self._apply(run, manifests.build(run, self._settings, owned))
@@ -161,12 +160,15 @@ class Runs:
         """The objects are made, or refused."""
         run.applying = False
         self._mark(run)
-        if run.state not in (State.READY, *_FOLLOWED):
+        if run.state not in _WANTED:
             self._end(now, run)
             return
         if isinstance(result, PlatformError):
-            if not run.serving:
-                self._fail(now, run, refusal_text(result, self._profile))
+            text = refusal_text(result, self._profile)
+            if run.serving:
+                self._alias_refused(now, run, text)
+            else:
+                self._fail(now, run, text)
             return
         run.serving = True
         run.seen = result
@@ -176,40 +178,15 @@ class Runs:
         self._repository.save(run)
         for loser in self._aliases.losers(run):
             if other := self._repository.find_run(loser):
-                self._look(now, other)
-        # what changed while the objects were being made
-        self._look(now, run)
-
-    def changed(self, now: int, change: Change) -> None:
-        """A watch event of the platform."""
-        run = self._repository.find_run(change.workload)
-        if run is None or run.state not in _FOLLOWED:
-            return
-        if change.kind not in _RATE_LIMITED:
-            self.agenda.ask(run.id, self._next_poll(now))
-            return
-        allowed = run.last_refresh + self._settings.watch if run.last_refresh is not None else now
-        if now >= allowed:
-            self._look(now, run)
-        elif self._profile.has(Quirk.WATCH_EVENT_DROPPED):
-            self.agenda.ask(run.id, self._next_poll(now))
-        else:
-            self.agenda.ask(run.id, allowed)
-
-    def wake(self, now: int) -> None:
-        """The instant that `agenda.next()` named has come."""
-        for identifier in self.agenda.due(now):
-            run = self._repository.find_run(identifier)
-            if run is not None and run.state in _FOLLOWED:
-                self._look(now, run)
+                self.watching.look(now, other)
+        self.watching.applied(now, run)
 
     def observed(self, now: int, run: Run, seen: Observation | PlatformError) -> None:
         """A refresh: what the platform reports becomes state, health and message."""
         run.observing = False
-        if run.state not in _FOLLOWED or run.applying:
+        if run.state not in FOLLOWED or run.applying:
             return
-        if not self._complete_watch:
-            self.agenda.ask(run.id, self._next_poll(now))
+        self.watching.observed(now, run)
         if isinstance(seen, PlatformError):
             self._fail(now, run, refusal_text(seen, self._profile))
             return
@@ -253,7 +230,9 @@ class Runs:
     def drive(self, now: int, run: Run, target: State) -> None:
         """What a PUT of a status does where it may: the first transition that leads to `target`."""
         event = self._machine.event(run.state, target)
-        if event is not None:
+        if event is Event.DELETE:
+            self.delete(now, run)
+        elif event is not None:
             self._reach(now, run, event, target, "")
 
     def _reach(self, now: int, run: Run, event: Event, target: State, message: str) -> None:
@@ -291,7 +270,7 @@ class Runs:
             self._end(now, run)
 
     def _end(self, now: int, run: Run) -> None:
-        self.agenda.drop(run.id)
+        self.watching.forget(run)
         self._pass_aliases(run)
         self._teardown(run)
 
@@ -306,18 +285,8 @@ class Runs:
         self._mark(run)
         self.outbox.append(Apply(run.id, workload, self._journal.cause))
 
-    def _look(self, now: int, run: Run) -> None:
-        if run.state in _FOLLOWED and not run.observing:
-            run.observing = True
-            run.last_refresh = now
-            self.agenda.drop(run.id)
-            self.outbox.append(Observe(run.id, self._journal.cause))
-
-    def _next_poll(self, now: int) -> int:
-        return (now // self._settings.poll + 1) * self._settings.poll
-
     def _drop(self, run: Run) -> None:
-        self.agenda.drop(run.id)
+        self.watching.forget(run)
         self.moving.pop(run.id, None)
         self._repository.remove(run)
 
@@ -329,6 +298,16 @@ class Runs:
         running = [each for each in self._repository.runs() if each.state is State.RUNNING]
         for heir in self._aliases.on_end(run, running):
             self._apply(heir, manifests.build(heir, self._settings, self._aliases.owned(heir.id)))
+
+    def _alias_refused(self, now: int, run: Run, text: str) -> None:
+        """The service runs on without the aliases that the platform refused it."""
+        held = {alias.name for alias in run.seen.aliases} if run.seen is not None else set()
+        for name in self._aliases.renounce(run, held):
+            note = f"the alias {name} is not served: {text}"
+            self._journal.record(
+                now, "event", f"Service/{name}", type="Warning", reason="AliasRefused", note=note
+            )
+            run.notices += (EventRecord("Warning", "AliasRefused", note, now, "Service", name),)
 
     def _is_latest(self, run: Run) -> bool:
         return self._repository.is_latest_ref(run.spec.get("function"))

@@ -20,7 +20,6 @@ class ResourceProfile:
     cpu: str = ""
     mem: str = ""
     gpu: str = ""
-    node_selector: Mapping[str, str] = field(default_factory=dict)
 
 
 DEFAULT_PROFILES: Mapping[str, ResourceProfile] = {

@@ -134,7 +134,9 @@ def _k8s(facts: Facts, seen: Observation) -> dict[str, Any]:
     objects: dict[str, Any] = {}
     if seen.deployment is not None:
         objects["deployment"] = kube.raw_deployment(seen.deployment, facts.epoch)
-    if not facts.serving and facts.state not in (State.READY, State.PENDING):
+    if facts.state is State.STOPPED or not (
+        facts.serving or facts.state in (State.READY, State.PENDING)
+    ):
         return objects
     if seen.service is not None:
         objects["service"] = kube.raw_service(seen.service)

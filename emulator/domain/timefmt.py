@@ -60,10 +60,10 @@ def parse_duration(text: str) -> int:
 
 
 def format_duration(ns: int) -> str:
-    """A duration for people: `0.200s`, `12.5s`, `3m04s`."""
+    """A duration for people: `0.200s`, `12.500s`, `3m04.000s`, `2h00m30s`."""
     if ns < MINUTE:
-        return f"{ns / SECOND:.3f}s"
+        return f"{ns // SECOND}.{ns % SECOND // MILLISECOND:03d}s"
     minutes, rest = divmod(ns, MINUTE)
     if minutes < 60:
-        return f"{minutes}m{rest / SECOND:06.3f}s"
+        return f"{minutes}m{rest // SECOND:02d}.{rest % SECOND // MILLISECOND:03d}s"
     return f"{minutes // 60}h{minutes % 60:02d}m{rest // SECOND:02d}s"

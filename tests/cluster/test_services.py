@@ -193,7 +193,7 @@ def test_an_external_name_cannot_work() -> None:
 def test_a_name_that_is_no_label() -> None:
     world = make_world()
     text = refused(world, deploy(world, id="abc-"))
-    assert "a lowercase RFC 1123 label must consist of lower case alphanumeric characters" in text
+    assert "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric" in text
 
 
 @pytest.mark.parametrize("field", ["cpu", "mem", "gpu", "disk"])

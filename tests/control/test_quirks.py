@@ -46,7 +46,8 @@ from emulator.domain.errors import Refused
 from emulator.domain.health import Health
 from emulator.domain.kube import Condition, ContainerState, ContainerStatus, Observation, PodStatus
 from emulator.domain.lifecycle import State
-from emulator.domain.quirks import CORE_0_15, DOCUMENTED, TABLE, Profile, Quirk
+from emulator.domain.quirk_table import TABLE
+from emulator.domain.quirks import CORE_0_15, DOCUMENTED, Profile, Quirk
 from emulator.domain.timefmt import HOUR, MILLISECOND, MINUTE, SECOND
 from emulator.platform import NoRoute, Route
 from emulator.store.memory import MemoryStore
@@ -250,16 +251,18 @@ def pending_without_end(profile: Profile, on: bool) -> None:
 
 @shows(Quirk.WATCH_EVENT_DROPPED)
 def watch_event_dropped(profile: Profile, on: bool) -> None:
-    """A pod that is ready 300 ms after the refresh that followed its making."""
-    world = make_world(profile, pools=one_node())
-    running(world)  # the node has the image from now on
-    advance(world, 7 * SECOND - world.now)
+    """A container that exits 300 ms after it was seen ready, and again 600 ms later.
+
+    Lost, the exits are seen with the next event that comes late enough: the back-off's, a second on.
+    """
+    rules = [{"image": "*", "echo": True, "exit": {"after": "300ms", "code": 1}}]
+    world = make_world(profile, rules=rules)
     run = deploy(world)
-    settle(world, run)
-    (last,) = [row for row in events(world, "Started") if row.t > 7 * SECOND]
-    assert last.t == 7 * SECOND + 310 * MILLISECOND
-    expected = POLL if on else 8 * SECOND + 10 * MILLISECOND
-    assert reached(world, run, State.RUNNING) == expected
+    advance(world, 2 * POLL)
+    refresh = reached(world, run, State.RUNNING) + 10 * MILLISECOND  # with its alias
+    exits = [row.t for row in world.journal.rows if row.kind == "exit"]
+    seen = [row.t for row in world.journal.rows if row.data.get("health") == "unhealthy"]
+    assert seen[0] == (exits[1] if on else refresh) + SECOND
 
 
 # -- actions --------------------------------------------------------------------------------------

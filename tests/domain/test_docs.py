@@ -9,7 +9,8 @@ import pytest
 
 from emulator.domain import docs
 from emulator.domain.lifecycle import TRANSITIONS
-from emulator.domain.quirks import TABLE, Quirk
+from emulator.domain.quirk_table import TABLE
+from emulator.domain.quirks import Quirk
 
 FOLDER = Path(docs.__file__).parent
 
