@@ -29,7 +29,7 @@ def create_app(hub: Hub) -> FastAPI:
     app = FastAPI(
         title="DigitalHub emulator",
         version=__version__,
-        docs_url="/_emulator/docs",
+        docs_url=None,  # its page would load scripts from the network
         openapi_url="/_emulator/openapi.json",
         redoc_url=None,
     )

@@ -1,40 +1,47 @@
-"""The store on PostgreSQL: with the URL of an empty database in DHEMU_TEST_POSTGRESQL.
-
-The tables `meta` and `documents` of that database are dropped.
-"""
+"""The store on PostgreSQL, each test in a database of its own."""
 
 import asyncio
 import os
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from postgresql_server import empty_database, need_driver, served
+from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from emulator.store import Document, Store, StoreError
 
-URL = os.environ.get("DHEMU_TEST_POSTGRESQL", "")
+pytestmark = pytest.mark.slow
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not URL, reason="DHEMU_TEST_POSTGRESQL names no database"),
-]
+
+@pytest.fixture(scope="session")
+def driver() -> None:
+    need_driver()
+
+
+@pytest.fixture(scope="session")
+def postgresql(driver: None) -> Iterator[URL]:
+    with served() as url:
+        yield url
 
 
 @pytest.fixture
-def server() -> Iterator[Engine]:
-    """The database, without our tables."""
-    pytest.importorskip("psycopg")
-    engine = create_engine(URL, poolclass=NullPool)
-    with engine.begin() as connection:
-        connection.execute(text("DROP TABLE IF EXISTS meta, documents"))
+def database(postgresql: URL) -> Iterator[str]:
+    with empty_database(postgresql) as url:
+        yield url
+
+
+@pytest.fixture
+def server(database: str) -> Iterator[Engine]:
+    """What other programs do to the database."""
+    engine = create_engine(database, poolclass=NullPool)
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
-def store(server: Engine) -> Iterator[Store]:
-    store = Store(URL)
+def store(database: str) -> Iterator[Store]:
+    store = Store(database)
     assert store.open() == ()
     yield store
     store.close()
@@ -72,41 +79,45 @@ def test_documents_order_and_boot(store: Store) -> None:
     assert store.boot == 1
 
 
-def test_in_use(store: Store) -> None:
+def test_in_use(store: Store, database: str) -> None:
     with pytest.raises(StoreError, match=rf"in use by another emulator \(dhemu pid {os.getpid()} "):
-        Store(URL).open()
+        Store(database).open()
     store.close()
     store.open()
 
 
-def test_tables_of_others_stay_and_ours_are_told_apart(server: Engine) -> None:
+def test_tables_of_others_stay_and_ours_are_told_apart(server: Engine, database: str) -> None:
     with server.begin() as connection:
         connection.execute(text("CREATE TABLE meta (id integer)"))
     with pytest.raises(StoreError, match=r"another product \(tables: meta\): give another"):
-        Store(URL).open()
+        Store(database).open()
     with server.begin() as connection:
         connection.execute(text("DROP TABLE meta"))
-        connection.execute(text("CREATE TABLE IF NOT EXISTS orders (id integer)"))
-    store = Store(URL)
+        connection.execute(text("CREATE TABLE orders (id integer)"))
+    store = Store(database)
     assert store.open() == ()
     store.close()
 
 
-def test_a_lost_connection_is_made_anew_and_nothing_is_lost(store: Store, server: Engine) -> None:
+def test_a_lost_connection_is_made_anew_and_nothing_is_lost(
+    store: Store, server: Engine, database: str
+) -> None:
     asyncio.run(put_and_flush(store, run("a")))
     end_connections(server)
     with pytest.raises(StoreError, match="cannot be used"):
         asyncio.run(put_and_flush(store, run("b")))
     asyncio.run(store.flush())
     with pytest.raises(StoreError, match="in use"):
-        Store(URL).open()
+        Store(database).open()
     store.close()
     assert store.open() == (run("a"), run("b"))
 
 
-def test_who_was_displaced_while_cut_off_writes_no_more(store: Store, server: Engine) -> None:
+def test_who_was_displaced_while_cut_off_writes_no_more(
+    store: Store, server: Engine, database: str
+) -> None:
     end_connections(server)
-    other = Store(URL)
+    other = Store(database)
     other.open()
     with pytest.raises(StoreError, match="cannot be used"):
         asyncio.run(put_and_flush(store, run("a")))
@@ -121,7 +132,7 @@ def test_who_was_displaced_while_cut_off_writes_no_more(store: Store, server: En
     other.close()
 
 
+@pytest.mark.usefixtures("driver")
 def test_no_server() -> None:
-    pytest.importorskip("psycopg")
     with pytest.raises(StoreError, match=r"^[^\n]*check that the server runs[^\n]*$"):
         Store("postgresql://127.0.0.1:1/x?connect_timeout=1").open()
