@@ -82,10 +82,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class NoRoute:
-    """Why there is none: no such service (`workload` empty), or one without a ready endpoint."""
+    """Why there is none: no such service (`workload` empty), or one without a ready endpoint.
+
+    With a `service` and no workload the service is there, and has only these `ports`.
+    """
 
     workload: str = ""
     service: str = ""
+    ports: tuple[int, ...] = ()
 
 
 class Platform(Protocol):

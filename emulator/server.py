@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 import time
@@ -53,9 +54,12 @@ def listen(host: str, port: int) -> socket.socket:
         sock.listen(2048)
     except OSError as error:
         sock.close()
+        where = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise CannotStart(f"--host {host}: {where}: give an address of this machine") from None
+        down = f"dhemu down --endpoint {_endpoint(host, port)}"
         raise CannotStart(
-            f"--port {port}: cannot listen on {host}:{port}: {error.strerror or error}: "
-            "choose another --port, or stop what holds it (dhemu down)"
+            f"--port {port}: {where}: choose another --port, or stop what holds it ({down})"
         ) from None
     return sock
 

@@ -7,15 +7,15 @@ through `command` or `enter`, which first make the present the kernel's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from emulator import __version__
 from emulator.cluster.context import Cluster
 from emulator.cluster.kernel import Kernel
 from emulator.cluster.platform import SimulatedPlatform
-from emulator.cluster.settings import ClusterSettings
+from emulator.cluster.settings import ClusterSettings, Image
 from emulator.cluster.streams import Streams
 from emulator.control.driver import Driver
 from emulator.control.entities import Run
@@ -25,15 +25,24 @@ from emulator.domain import names
 from emulator.domain.errors import BuildError
 from emulator.domain.journal import SCHEMA, Journal, Sink
 from emulator.domain.lifecycle import State
-from emulator.domain.workload import ContainerRuntime, ContainerStart, Notify, Process
+from emulator.domain.workload import (
+    ContainerRuntime,
+    ContainerStart,
+    Notify,
+    Plan,
+    Process,
+    Request,
+    Response,
+)
 from emulator.pacing import Mode, Pacer, Wall
 from emulator.platform import NoRoute, Route
-from emulator.workloads.rules import Rule
+from emulator.workloads.behaviours import PullError, Rule
 from emulator.workloads.runtime import BehaviourRuntime
 
 T = TypeVar("T")
 
 _RETRY_AFTER = 5
+_SERVED = frozenset({State.READY, State.PENDING, State.RUNNING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +76,39 @@ class SeededIds:
         return f"{stream.choice(names.ADJECTIVES)}-{stream.choice(names.ANIMALS)}"
 
 
+class _Real:
+    """A real process; while it starts, time passes as on the wall."""
+
+    def __init__(self, process: Process, starting: set[int]) -> None:
+        self._process = process
+        self._starting = starting
+        self.plan: Plan | None = None  # it tells
+        starting.add(id(self))
+
+    def settled(self) -> None:
+        """It listens, has exited, or is not wanted any more."""
+        self._starting.discard(id(self))
+
+    def listens(self, port: int) -> bool:
+        """Whether the port answers."""
+        return self._process.listens(port)
+
+    def answer(self, request: Request) -> Response | Awaitable[Response]:
+        """The process's answer."""
+        return self._process.answer(request)
+
+    def logs(self) -> str:
+        """Everything written so far."""
+        return self._process.logs()
+
+    def stop(self) -> None:
+        """Ends it."""
+        self.settled()
+        self._process.stop()
+
+
 class _Watched:
-    """A runtime that knows which real processes are not listening yet, and lets their word in."""
+    """A runtime that knows which real processes still start, and lets their word into the world."""
 
     def __init__(
         self, inner: ContainerRuntime, enter: Callable[[Callable[[], None]], None]
@@ -78,18 +118,19 @@ class _Watched:
         self.starting: set[int] = set()
 
     def start(self, container: ContainerStart, notify: Notify) -> Process:
-        """Starts a container; a real one holds the time until it listens or has exited."""
-        mark: list[int] = []
+        """Starts a container; a real one holds the time until it listens or is over."""
+        real: list[_Real] = []
 
         def heard(what: str, code: int) -> None:
-            self.starting.difference_update(mark)
+            for each in real:
+                each.settled()
             self._enter(lambda: notify(what, code))
 
         process = self._inner.start(container, heard)
-        if process.plan is None:
-            mark.append(id(process))
-            self.starting.update(mark)
-        return process
+        if process.plan is not None:
+            return process
+        real.append(_Real(process, self.starting))
+        return real[0]
 
 
 class World:
@@ -104,7 +145,8 @@ class World:
         self.streams = Streams(settings.seed, settings.boot)
         self.behaviours = BehaviourRuntime(settings.rules)
         self._runtime = _Watched(self.behaviours, self.enter)
-        self.cluster = Cluster(self.kernel, self.streams, settings.cluster, self._runtime)
+        cluster = _with_refusals(settings.cluster, settings.rules)
+        self.cluster = Cluster(self.kernel, self.streams, cluster, self._runtime)
         self.platform = SimulatedPlatform(self.cluster)
         self.plane = ControlPlane(
             settings.control, self.journal, SeededIds(self.streams), complete_watch=True
@@ -187,7 +229,7 @@ class World:
 
     def _on_its_way(self, host: str) -> NoRoute | None:
         """The service of a run whose objects are not made yet."""
-        bare = host.split(".")[0]
+        bare = self._bare(host)
         for run in self.plane.moving():
             if run.state is State.READY and _service_name(run) == bare:
                 return NoRoute(run.id, bare)
@@ -203,6 +245,13 @@ class World:
             return True
         return "." not in host and ":" not in host and host != "localhost"
 
+    def _bare(self, host: str) -> str:
+        """A host without what the platform may put behind a service's name."""
+        host = host.lower().rstrip(".")
+        for suffix in (".cluster.local", ".svc", f".{self.settings.cluster.namespace}"):
+            host = host.removesuffix(suffix)
+        return host
+
     def why(self, workload: str) -> tuple[str, int | None]:
         """Why a service does not answer, and after how many seconds it may."""
         run = self.plane.repository.find_run(workload)
@@ -213,9 +262,9 @@ class World:
 
     def ended(self, host: str) -> str:
         """Why a name that once was a service is none any more; empty when it never was one."""
-        bare = host.lower().rstrip(".").split(".")[0]
+        bare = self._bare(host)
         for run in self.plane.repository.runs():
-            if bare == _service_name(run):
+            if bare == _service_name(run) and run.state not in _SERVED:
                 return f"its run {run.id} is in state {run.state}"
         return ""
 
@@ -246,6 +295,24 @@ class World:
             if found := [run for run in runs if test(run)]:
                 return found
         return []
+
+
+def _with_refusals(cluster: ClusterSettings, rules: tuple[Rule, ...]) -> ClusterSettings:
+    """The cluster whose registry refuses what a rule says that it refuses.
+
+    The rules come before the registry's own entries, in their order, and only up to the last refusal:
+    a rule above one shields its images from it.
+    """
+    last = max(
+        (n for n, rule in enumerate(rules) if isinstance(rule.behaviour, PullError)), default=-1
+    )
+    entries = []
+    for rule in rules[: last + 1]:
+        refused = rule.behaviour
+        error = refused.text if isinstance(refused, PullError) else ""
+        entries.append(Image(rule.image, error=error))
+    registry = replace(cluster.registry, images=(*entries, *cluster.registry.images))
+    return replace(cluster, registry=registry)
 
 
 def _service_name(run: Run) -> str:

@@ -41,7 +41,7 @@ class TimeChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    mode: str | None = Field(default=None, examples=["auto", "paused", "10"])
+    mode: str | int | float | None = Field(default=None, examples=["auto", "paused", 10])
     advance: str | None = Field(default=None, examples=["10s", "5m"])
     until: Until | None = None
     limit: str = "1h"
@@ -103,7 +103,7 @@ def router(hub: Hub) -> APIRouter:
         except ValidationError as error:
             raise bad_request(explain(error, "time")) from None
         try:
-            mode = Mode.parse(change.mode) if change.mode is not None else None
+            mode = Mode.parse(str(change.mode)) if change.mode is not None else None
             step = parse_duration(change.advance) if change.advance is not None else 0
             limit = parse_duration(change.limit)
         except ValueError as error:
@@ -148,7 +148,8 @@ def _advance_until(hub: Hub, pacer: Pacer, until: Until, limit: int) -> None:
     pacer.advance_while(lambda: run.state is not until.state, end)
     if run.state is not until.state:
         raise bad_request(
-            f"run {run.id} is {run.state}, not {until.state}, after {limit // SECOND} s"
+            f"run {run.id} is {run.state}, not {until.state}, after {limit // SECOND} s of simulated "
+            "time: give a longer limit, or another state"
         )
 
 
@@ -156,7 +157,7 @@ def describe(hub: Hub, run: Run) -> dict[str, Any]:
     """A service for people: state, health, message, address, replicas, restarts, age."""
     status = run.current_status(hub.epoch)
     seen = run.seen
-    deployment = seen.deployment if seen is not None else None
+    deployment = seen.deployment if seen is not None and run.state in _ACTIVE else None
     service = status.get("service", {})
     function = parse_function_ref(run.spec.get("function"))
     last = max(seen.events, key=lambda event: event.time) if seen and seen.events else None

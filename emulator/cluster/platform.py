@@ -171,8 +171,10 @@ class SimulatedPlatform:
         opened = (
             next((each for each in service.ports if each.port == port), None) if service else None
         )
-        if service is None or opened is None:
-            return NoRoute(service=service.name if service else "")
+        if service is None:
+            return NoRoute()
+        if opened is None:
+            return NoRoute(service=service.name, ports=tuple(each.port for each in service.ports))
         pods = self._services.endpoints(service)
         if not pods:
             return NoRoute(service.workload, service.name)

@@ -31,7 +31,8 @@ def _field(data: bytes) -> bytes:
 
 
 def _integer(value: int) -> bytes:
-    return value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+    magnitude = value if value >= 0 else ~value
+    return value.to_bytes(magnitude.bit_length() // 8 + 1, "little", signed=True)
 
 
 class Streams:

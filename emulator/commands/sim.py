@@ -19,7 +19,8 @@ from emulator.commands.problem import BAD_INPUT, FAILED, Problem
 
 if TYPE_CHECKING:
     from emulator.scenario.loader import Loaded
-    from emulator.scenario.runner import Pace, Result
+    from emulator.scenario.result import Result
+    from emulator.scenario.runner import Pace
 
 
 @click.command()

@@ -144,11 +144,12 @@ class Catalogue:
         return function
 
     def update_function(self, now: int, project: str, identifier: str, raw: object) -> Entity:
-        """Only metadata change. Raises Refused."""
+        """Only metadata and status change. Raises Refused."""
         body = self._in_project(project, raw)
-        return self._update_metadata(
-            now, self._repository.get(Type.FUNCTION, identifier, project), body
-        )
+        function = self._repository.get(Type.FUNCTION, identifier, project)
+        if body.get("status"):
+            function.status = {"state": "CREATED", **body["status"]}
+        return self._update_metadata(now, function, body)
 
     def delete_function(self, now: int, project: str, identifier: str, *, cascade: bool) -> None:
         """Removes a version; with `cascade` its tasks and their runs too. Raises Refused (404)."""

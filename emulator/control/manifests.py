@@ -20,6 +20,8 @@ from emulator.domain.quirks import Quirk
 from emulator.platform import OWNER, Workload
 
 _DEFAULT_REQUESTS = {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "2Gi"}
+#: More pods than this no service of the platform has, and one request must not stop the server.
+MAX_REPLICAS = 1000
 _GPU = "nvidia.com/gpu"
 _MEMORY_FACTOR = 1.10000002384185791015625  # 1.1 in single precision
 
@@ -87,8 +89,8 @@ def _metadata(
 
 def _deployment(run: Run, settings: ControlSettings, labels: dict[str, str]) -> Object:
     replicas = run.row.replicas(run.spec, settings.profile)
-    if replicas <= 0:
-        raise BuildError(f"replicas: {replicas} is not at least 1")
+    if not 1 <= replicas <= MAX_REPLICAS:
+        raise BuildError(f"replicas: {replicas} is not from 1 to {MAX_REPLICAS}")
     spec: dict[str, Any] = {"containers": [_container(run, settings)], "restartPolicy": "Always"}
     if security := _security(run.spec):
         spec["securityContext"] = security
@@ -132,7 +134,8 @@ def _container(run: Run, settings: ControlSettings) -> dict[str, Any]:
         container["startupProbe"] = {
             **socket,
             "periodSeconds": 1,
-            "failureThreshold": settings.deadline,
+            # the Deployment's deadline speaks first, and says what is wrong
+            "failureThreshold": settings.deadline + 60,
         }
         container["readinessProbe"] = {**socket, "periodSeconds": 10}
     return container

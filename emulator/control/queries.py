@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from emulator.control.entities import Entity, Run
+from emulator.control.entities import Entity, Run, Type
 from emulator.domain.errors import bad_request
 from emulator.domain.names import parse_function_ref
 from emulator.domain.timefmt import parse_iso
@@ -75,6 +75,10 @@ def _q_matches(value: str, entity: Entity) -> bool:
     return any(value in str(field) for field in fields)
 
 
+def _name_matches(value: str, entity: Entity) -> bool:
+    return value in entity.name if entity.type is Type.PROJECT else value == entity.name
+
+
 def _labels(entity: Entity) -> list[str]:
     labels = entity.metadata.get("labels") or []
     return [str(each) for each in labels] if isinstance(labels, list) else []
@@ -83,7 +87,7 @@ def _labels(entity: Entity) -> list[str]:
 _FILTERS: dict[str, Callable[[str, Entity], bool]] = {
     "q": _q_matches,
     "id": lambda value, each: each.id in value.split(","),
-    "name": lambda value, each: each.name == value,
+    "name": _name_matches,
     "kind": lambda value, each: each.kind == _kind(value),
     "project": lambda value, each: each.project == value,
     "user": lambda value, each: each.user == value,

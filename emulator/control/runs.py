@@ -51,6 +51,7 @@ class Runs:
             repository, settings, journal, self.outbox, complete_watch=complete_watch
         )
         self.moving: dict[str, Run] = {}
+        self._unclaimed: set[str] = set()
 
     # -- commands --------------------------------------------------------------------------------
 
@@ -138,7 +139,10 @@ class Runs:
         self._end(now, run)
 
     def recover(self, now: int, runs: list[Run]) -> None:
-        """After a restart: what ran runs again under its name and address, what ended goes on to."""
+        """After a restart: what ran runs again under its name and address, what ended goes on to.
+
+        Aliases follow once every service has its own address back.
+        """
         for run in sorted(runs, key=lambda each: each.created):
             if run.state is State.RUNNING:
                 run.recovering = True
@@ -146,9 +150,10 @@ class Runs:
             self._mark(run)
         for run in runs:
             if run.state in _WANTED:
-                owned = self._aliases.owned(run.id) or self._aliases.at_deployment(run)
+                self._aliases.at_deployment(run)
+                self._unclaimed.add(run.id)
                 try:
-                    self._apply(run, manifests.build(run, self._settings, owned))
+                    self._apply(run, manifests.build(run, self._settings, ()))
                 except BuildError as error:
                     self._fail(now, run, str(error))
             elif run.state in LIVE:
@@ -179,6 +184,9 @@ class Runs:
         for loser in self._aliases.losers(run):
             if other := self._repository.find_run(loser):
                 self.watching.look(now, other)
+        if run.id in self._unclaimed:
+            self._unclaimed.discard(run.id)
+            self._claim(run)
         self.watching.applied(now, run)
 
     def observed(self, now: int, run: Run, seen: Observation | PlatformError) -> None:
@@ -288,16 +296,25 @@ class Runs:
     def _drop(self, run: Run) -> None:
         self.watching.forget(run)
         self.moving.pop(run.id, None)
+        self._unclaimed.discard(run.id)
         self._repository.remove(run)
 
     def _take_aliases(self, run: Run) -> None:
-        if self._aliases.on_running(run) and not run.applying:
-            self._apply(run, manifests.build(run, self._settings, self._aliases.owned(run.id)))
+        if self._aliases.on_running(run):
+            self._claim(run)
 
     def _pass_aliases(self, run: Run) -> None:
         running = [each for each in self._repository.runs() if each.state is State.RUNNING]
         for heir in self._aliases.on_end(run, running):
-            self._apply(heir, manifests.build(heir, self._settings, self._aliases.owned(heir.id)))
+            self._claim(heir)
+
+    def _claim(self, run: Run) -> None:
+        """Applies the aliases that a run owns, now or when the apply under way is done."""
+        owned = self._aliases.owned(run.id)
+        if run.applying:
+            self._unclaimed.add(run.id)
+        elif owned:
+            self._apply(run, manifests.build(run, self._settings, owned))
 
     def _alias_refused(self, now: int, run: Run, text: str) -> None:
         """The service runs on without the aliases that the platform refused it."""

@@ -27,6 +27,7 @@ class Health(StrEnum):
 
 
 _OVER = frozenset({State.STOP, State.STOPPED, State.COMPLETED, State.DELETING, State.DELETED})
+_CREATE = frozenset({"CreateContainerError", "CreateContainerConfigError", "RunContainerError"})
 _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"})
 
 
@@ -64,7 +65,8 @@ def message(state: State, observation: Observation | None, *, was_ready: bool) -
 
 def _failing(observation: Observation) -> bool:
     waiting = (each.state.reason for pod in observation.pods for each in pod.containers)
-    return any(reason in _PULL or reason == "CrashLoopBackOff" for reason in waiting)
+    failing = _PULL | _CREATE | {"CrashLoopBackOff"}
+    return any(reason in failing for reason in waiting)
 
 
 def _gone(observation: Observation) -> str:
@@ -82,6 +84,13 @@ def _image(observation: Observation) -> str:
                 f"{container.state.reason}: {container.state.message}: "
                 "check the image's name, and that the registry has it and lets this cluster in"
             )
+    return ""
+
+
+def _create(observation: Observation) -> str:
+    for _, container in _containers(observation):
+        if container.state.reason in _CREATE:
+            return f"{container.state.reason}: {container.state.message}"
     return ""
 
 
@@ -137,6 +146,7 @@ def _pulling(observation: Observation) -> str:
 REASONS: tuple[Callable[[Observation], str], ...] = (
     _gone,
     _image,
+    _create,
     _crash,
     _unschedulable,
     _refused,

@@ -127,6 +127,12 @@ def _unrouted(directory: Directory, found: NoRoute, authority: Authority) -> Ref
     """The platform's refusal, None when the host is none of the platform's."""
     if found.workload:
         return _unready(directory, found)
+    if found.service:
+        ports = ", ".join(map(str, found.ports)) or "none"
+        return Refuse(
+            502,
+            f"{found.service} has no port {authority.port}: the ports of the service are {ports}",
+        )
     if ended := directory.ended(authority.host):
         return Refuse(502, f"{authority} is not served any more: {ended}")
     if directory.is_platform_name(authority.host, authority.port):

@@ -207,6 +207,10 @@ class ForwardProxy:
                 raise ValueError(f"{made.status} is no final HTTP status")
         except ClientGone:
             raise
+        except ConnectionError as error:
+            refused = Refuse(502, f"{route.service} does not answer: {error}")
+            await answer.refuse(refused, self._banner(False))
+            return
         except Exception as error:
             log.exception("service %s: its behaviour failed", route.service)
             failed = Refuse(

@@ -1,17 +1,15 @@
 """Runs a scenario offline: no sockets, virtual time, one journal.
 
 Rules: steps are done in the order of the file, each when its time has come; the first thing that is not
-as the scenario says ends the run with a `Failure`. After the last step the world goes on until nothing
-is left to happen, at most to `until`. An invocation takes the gateway's own policy; what user code
-answers stays out of the journal.
+as the scenario says ends the run with a `Failure`. After the last step the world goes on to `until`
+where the scenario says one, else until no run and no pod is on its way anywhere. An invocation takes
+the gateway's own policy; what user code answers stays out of the journal.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 from emulator.control.entities import Entity, Run
 from emulator.control.settings import DEFAULT_PROFILES, ControlSettings, ResourceProfile
@@ -24,6 +22,7 @@ from emulator.domain.workload import Request, Response
 from emulator.gateway.egress import DENY
 from emulator.gateway.policy import Asked, Forward, Refuse, decide
 from emulator.scenario.loader import Loaded, digest
+from emulator.scenario.result import Answer, Failure, Result
 from emulator.scenario.schema import (
     Assert,
     Condition,
@@ -32,7 +31,6 @@ from emulator.scenario.schema import (
     Deploy,
     Function,
     Invoke,
-    Scenario,
     Step,
     Stop,
 )
@@ -40,43 +38,6 @@ from emulator.world import World, WorldSettings
 
 #: Called with the instant that is about to be reached; sleeps where the run follows the wall.
 Pace = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What was not as the scenario says: the step (from 0), the simulated time, the sentence."""
-
-    step: int
-    time: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to an invocation."""
-
-    run: str
-    method: str
-    url: str
-    time: int
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-
-@dataclass(slots=True)
-class Result:
-    """How a scenario went. `services` holds each run's `status.service` when it became RUNNING."""
-
-    scenario: Scenario
-    seed: int
-    end: int = 0
-    sha256: str = ""
-    rows: list[Row] = field(default_factory=list)
-    runs: dict[str, Run] = field(default_factory=dict)
-    services: dict[str, dict[str, Any]] = field(default_factory=dict)
-    answers: list[Answer] = field(default_factory=list)
-    failure: Failure | None = None
 
 
 class _Failed(Exception):
@@ -150,7 +111,8 @@ class _Runner:
                 result.failure = Failure(index, world.kernel.now, str(failed))
                 break
         if result.failure is None:
-            self._go(self._scenario.until)
+            asked = "until" in self._scenario.model_fields_set
+            self._go(self._scenario.until, lambda: not asked and self._at_rest())
         result.end = world.kernel.now
         result.sha256 = world.journal.sha256
         result.rows = world.journal.rows
@@ -166,6 +128,11 @@ class _Runner:
             self._pace(int(peek))
             kernel.step()
         return True
+
+    def _at_rest(self) -> bool:
+        workloads = self.world.cluster.workloads.values()
+        ending = any(pod.terminating for workload in workloads for pod in workload.pods)
+        return not ending and not self.world.plane.moving()
 
     def _go_to(self, time: int) -> None:
         self._go(time)
@@ -201,8 +168,8 @@ class _Runner:
             self._command("delete", run, lambda now: self.world.plane.runs.delete(now, run))
         elif isinstance(step, Declare):
             self._declare(step.function)
-        elif isinstance(step, Assert) and (problem := self._mismatch(step.condition)) is not None:
-            raise _Failed(problem)
+        elif isinstance(step, Assert):
+            self._assert(step.condition)
 
     def _command(self, verb: str, run: Run, fn: Callable[[int], None]) -> None:
         self.world.command(verb, f"Run/{run.id}", fn)
@@ -303,6 +270,17 @@ class _Runner:
             return str(url)
         ports = run.row.ports(run.spec)
         return f"{self.world.service_name(run)}:{ports[0].port if ports else 80}"
+
+    def _assert(self, condition: Condition) -> None:
+        problem = self._mismatch(condition)
+        asked = condition.model_dump(mode="json", exclude_none=True, exclude={"run"})
+        run = self.result.runs[condition.run]
+        self.world.journal.cause = 0
+        self.world.journal.record(
+            self.world.kernel.now, "assert", f"Run/{run.id}", asked=asked, held=problem is None
+        )
+        if problem is not None:
+            raise _Failed(problem)
 
     # -- what is seen ----------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from emulator.domain.journal import Row
 from emulator.domain.timefmt import SECOND, format_duration
-from emulator.scenario.runner import Result
+from emulator.scenario.result import Result
 
 _HIDDEN = frozenset({"world"})
 
@@ -102,6 +102,9 @@ def _words(row: Row) -> Iterator[str]:
         yield "taken over"
     elif row.kind == "invocation":
         yield f"{data['method']} {data['host']}: {data['status']}"
+    elif row.kind == "assert":
+        asked = ", ".join(f"{name} {value}" for name, value in data["asked"].items())
+        yield f"assert {asked}: {'holds' if data['held'] else 'does not hold'}"
     elif row.kind == "exit":
         yield f"container exited with code {data['code']} ({data['reason']})"
     else:

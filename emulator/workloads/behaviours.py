@@ -45,7 +45,14 @@ class Echo:
     """The request, told back."""
 
 
-Behaviour = Static | Asgi | Upstream | Command | Echo
+@dataclass(frozen=True, slots=True)
+class PullError:
+    """No container: the registry refuses the image with this text."""
+
+    text: str
+
+
+Behaviour = PullError | Static | Asgi | Upstream | Command | Echo
 
 
 @dataclass(frozen=True, slots=True)

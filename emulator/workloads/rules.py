@@ -25,7 +25,16 @@ from pydantic import (
 from emulator.domain.timefmt import parse_duration
 from emulator.domain.workload import Exit, Plan, Response
 from emulator.workloads.base import TEXT, reply
-from emulator.workloads.behaviours import Asgi, Behaviour, Command, Echo, Rule, Static, Upstream
+from emulator.workloads.behaviours import (
+    Asgi,
+    Behaviour,
+    Command,
+    Echo,
+    PullError,
+    Rule,
+    Static,
+    Upstream,
+)
 from emulator.workloads.rule_errors import RuleError, explain
 
 __all__ = [
@@ -39,7 +48,7 @@ __all__ = [
 ]
 
 #: The fields that say what answers: a rule has exactly one of them.
-BEHAVIOURS = ("static", "asgi", "upstream", "command", "echo")
+BEHAVIOURS = ("static", "asgi", "upstream", "command", "echo", "pull_error")
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ASGI = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -163,6 +172,9 @@ class RuleModel(_Model):
         default=None, description="program and arguments of a local process, which gets PORT"
     )
     echo: Literal[True] | None = Field(default=None, description="true")
+    pull_error: str | None = Field(
+        default=None, min_length=1, description="the registry's refusal, like manifest unknown"
+    )
     startup: str | None = Field(
         default=None, description="simulated time until it listens, like 2s"
     )
@@ -267,6 +279,8 @@ class RuleModel(_Model):
             return Upstream(self.upstream)
         if self.command is not None:
             return Command(self.command)
+        if self.pull_error is not None:
+            return PullError(self.pull_error)
         return Echo()
 
 

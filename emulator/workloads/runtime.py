@@ -13,7 +13,15 @@ from emulator.domain.workload import ContainerStart, Notify, StartFailed
 from emulator.workloads import catalogue
 from emulator.workloads.asgi import AsgiProcess
 from emulator.workloads.base import BaseProcess, Keeper
-from emulator.workloads.behaviours import Asgi, Command, Echo, Rule, Static, Upstream
+from emulator.workloads.behaviours import (
+    Asgi,
+    Command,
+    Echo,
+    PullError,
+    Rule,
+    Static,
+    Upstream,
+)
 from emulator.workloads.command import CommandProcess
 from emulator.workloads.echo import EchoProcess
 from emulator.workloads.static import StaticProcess
@@ -48,6 +56,8 @@ class BehaviourRuntime:
                 return UpstreamProcess(container, keeper, plan, ports, url)
             case Command(argv):
                 return CommandProcess(container, keeper, ports, argv, notify)
+            case PullError(text):
+                raise StartFailed(f"{container.image!r} was never pulled: {text}")
             case Echo():
                 return EchoProcess(container, keeper, plan, ports)
 

@@ -109,7 +109,7 @@ def test_several_ports_have_a_url_each() -> None:
     assert [port["name"] for port in block["ports"]] == ["port8080", "port9090", "port80"]
     for port in (8080, 9090, 80):
         assert isinstance(world.route(NAME, port), Route)
-    assert world.route(NAME, 81) == NoRoute(service=NAME)
+    assert world.route(NAME, 81) == NoRoute(service=NAME, ports=(8080, 9090, 80))
     assert world.route("no-such", 80) == NoRoute()
 
 

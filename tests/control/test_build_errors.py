@@ -58,11 +58,11 @@ def test_what_cannot_be_built(profile: str, spec: dict[str, Any], message: str) 
     assert not exists(world, run)
 
 
-@pytest.mark.parametrize("replicas", [0, -1])
-def test_replicas_below_one(replicas: int) -> None:
+@pytest.mark.parametrize("replicas", [0, -1, 1001, 10**9])
+def test_replicas_out_of_bounds(replicas: int) -> None:
     world = make_world()
     run = deploy(world, replicas=replicas)
-    assert status(run)["message"] == f"replicas: {replicas} is not at least 1"
+    assert status(run)["message"] == f"replicas: {replicas} is not from 1 to 1000"
 
 
 def test_an_id_of_the_longest_name_that_fits() -> None:

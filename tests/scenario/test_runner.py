@@ -11,7 +11,8 @@ import pytest
 from emulator.domain.journal import read_line
 from emulator.domain.timefmt import MINUTE, SECOND
 from emulator.scenario.loader import Loaded, load, parse
-from emulator.scenario.runner import Result, run_scenario
+from emulator.scenario.result import Result
+from emulator.scenario.runner import run_scenario
 
 HEAD = """
 scenario: 1
