@@ -43,7 +43,7 @@ def test_only_a_service_that_has_ended_is_said_to_have() -> None:
 
 
 def test_a_rule_makes_the_registry_refuse_and_an_earlier_one_shields() -> None:
-    rules = [
+    rules: list[dict[str, Any]] = [
         {"image": "acme/good*", "echo": True},
         {"image": "acme/*", "pull_error": "manifest unknown"},
     ]
