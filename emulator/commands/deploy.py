@@ -83,6 +83,8 @@ def deploy(
     deployer = Deployer(emulator, project)
     deployer.project()
     runs = [deployer.run(each) for each in deployments]
+    for run in runs:
+        note(f"run {run['name']} ({run['id']}) is made")
     ready = [wait and _settle(emulator, run, timeout) for run in runs]
     shown = [
         _shown(emulator.get(wire_path(run)), done) for run, done in zip(runs, ready, strict=True)

@@ -148,6 +148,7 @@ def _read(option: str, parse: Callable[[], T]) -> T:
 
 
 def _profile(name: str, quirks: tuple[str, ...]) -> Profile:
+    from emulator.domain.quirk_table import TABLE
     from emulator.domain.quirks import PROFILES, Quirk
 
     wanted: dict[str, list[str]] = {"on": [], "off": []}
@@ -162,6 +163,11 @@ def _profile(name: str, quirks: tuple[str, ...]) -> Profile:
             each for each in wanted["off" if value == "on" else "on"] if each != quirk
         ]
         wanted[value].append(quirk)
+    for row in TABLE:
+        if row.quirk in (*wanted["on"], *wanted["off"]) and not row.in_force:
+            note(
+                f"--quirk {row.quirk}: it belongs to a part that is not built yet, nothing changes"
+            )
     return PROFILES[name].with_settings(on=wanted["on"], off=wanted["off"])
 
 
