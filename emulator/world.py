@@ -229,7 +229,7 @@ class World:
 
     def _on_its_way(self, host: str) -> NoRoute | None:
         """The service of a run whose objects are not made yet."""
-        bare = self._bare(host)
+        bare = self.platform.bare(host)
         for run in self.plane.moving():
             if run.state is State.READY and _service_name(run) == bare:
                 return NoRoute(run.id, bare)
@@ -245,13 +245,6 @@ class World:
             return True
         return "." not in host and ":" not in host and host != "localhost"
 
-    def _bare(self, host: str) -> str:
-        """A host without what the platform may put behind a service's name."""
-        host = host.lower().rstrip(".")
-        for suffix in (".cluster.local", ".svc", f".{self.settings.cluster.namespace}"):
-            host = host.removesuffix(suffix)
-        return host
-
     def why(self, workload: str) -> tuple[str, int | None]:
         """Why a service does not answer, and after how many seconds it may."""
         run = self.plane.repository.find_run(workload)
@@ -262,7 +255,7 @@ class World:
 
     def ended(self, host: str) -> str:
         """Why a name that once was a service is none any more; empty when it never was one."""
-        bare = self._bare(host)
+        bare = self.platform.bare(host.lower().rstrip("."))
         for run in self.plane.repository.runs():
             if bare == _service_name(run) and run.state not in _SERVED:
                 return f"its run {run.id} is in state {run.state}"

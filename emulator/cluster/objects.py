@@ -70,13 +70,29 @@ class PodTemplate:
     readiness: Probe | None
 
 
-class Pod:
+class Conditioned:
+    """Something with conditions, as Kubernetes keeps them."""
+
+    __slots__ = ("conditions",)
+
+    def __init__(self) -> None:
+        self.conditions: dict[str, Condition] = {}
+
+    def set_condition(
+        self, kind: str, status: str, now: int, reason: str = "", text: str = ""
+    ) -> None:
+        """Sets a condition; its time moves only when its status does."""
+        old = self.conditions.get(kind)
+        since = old.since if old is not None and old.status == status else now
+        self.conditions[kind] = Condition(kind, status, since, reason, text)
+
+
+class Pod(Conditioned):
     """A pod and its one container."""
 
     __slots__ = (
         "attempts",
         "cause",
-        "conditions",
         "crash",
         "created",
         "ip",
@@ -99,6 +115,7 @@ class Pod:
     )
 
     def __init__(self, name: str, workload: WorkloadState, template: PodTemplate, now: int) -> None:
+        super().__init__()
         self.name = name
         self.workload = workload
         self.template = template
@@ -113,7 +130,6 @@ class Pod:
         self.restarts = 0
         self.ready = False
         self.terminating = False
-        self.conditions: dict[str, Condition] = {}
         self.process: Process | None = None
         self.crash = Backoff()
         self.pull = Backoff()
@@ -128,21 +144,12 @@ class Pod:
             if timer := self.timers.pop(name, None):
                 timer.cancel()
 
-    def set_condition(
-        self, kind: str, status: str, now: int, reason: str = "", text: str = ""
-    ) -> None:
-        """Sets a condition; its time moves only when its status does."""
-        old = self.conditions.get(kind)
-        since = old.since if old is not None and old.status == status else now
-        self.conditions[kind] = Condition(kind, status, since, reason, text)
 
-
-class DeploymentState:
+class DeploymentState(Conditioned):
     """A Deployment, its ReplicaSet's name and its progress."""
 
     __slots__ = (
         "complete",
-        "conditions",
         "created",
         "deadline",
         "manifest",
@@ -162,6 +169,7 @@ class DeploymentState:
         deadline: int,
         now: int,
     ) -> None:
+        super().__init__()
         self.name = name
         self.manifest = manifest
         self.replicas = replicas
@@ -170,14 +178,7 @@ class DeploymentState:
         self.created = now
         self.replica_set = ""
         self.complete = False
-        self.conditions: dict[str, Condition] = {}
         self.timer: Timer | None = None
-
-    def set_condition(self, kind: str, status: str, now: int, reason: str, text: str) -> None:
-        """Sets a condition; its time moves only when its status does."""
-        old = self.conditions.get(kind)
-        since = old.since if old is not None and old.status == status else now
-        self.conditions[kind] = Condition(kind, status, since, reason, text)
 
 
 class ServiceState:

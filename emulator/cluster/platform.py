@@ -165,6 +165,10 @@ class SimulatedPlatform:
         """Whether a host is an address of this cluster's ranges."""
         return self._services.owns(host)
 
+    def bare(self, host: str) -> str:
+        """A host without what the cluster may put behind a Service's name."""
+        return self._services.bare(host)
+
     def route(self, host: str, port: int) -> Route | NoRoute:
         """A ready pod behind a name or an address, drawn as kube-proxy draws."""
         service = self._services.find(host)

@@ -196,9 +196,13 @@ class Services:
         cluster = self._cluster
         if service := cluster.addresses.get(host):
             return service
-        for suffix in (".cluster.local", ".svc", f".{cluster.settings.namespace}"):
+        return cluster.services.get(self.bare(host))
+
+    def bare(self, host: str) -> str:
+        """A host without what the cluster may put behind a Service's name."""
+        for suffix in (".cluster.local", ".svc", f".{self._cluster.settings.namespace}"):
             host = host.removesuffix(suffix)
-        return cluster.services.get(host)
+        return host
 
     def owns(self, host: str) -> bool:
         """Whether an address lies in the ranges of the cluster."""

@@ -43,6 +43,16 @@ def read_body(body: object) -> dict[str, Any]:
     return body
 
 
+def in_project(repository: Repository, project: str, raw: object) -> dict[str, Any]:
+    """The body of a request inside a project. Raises Refused (400): no such project, another one."""
+    body = read_body(raw)
+    if not repository.has(Type.PROJECT, project):
+        raise bad_request(f"project: no project {project!r}: create it first")
+    if body.get("project") not in (None, project):
+        raise bad_request("invalid project")
+    return body
+
+
 class Catalogue:
     """What runs are made from."""
 
@@ -129,7 +139,7 @@ class Catalogue:
 
     def create_function(self, now: int, project: str, raw: object) -> Entity:
         """A new version of the function. Raises Refused: 404 unknown kind, 400 the rest."""
-        body = self._in_project(project, raw)
+        body = in_project(self._repository, project, raw)
         kind = self._kinds.function(body.get("kind"))
         name = body.get("name")
         if not names.valid_id(name):
@@ -145,7 +155,7 @@ class Catalogue:
 
     def update_function(self, now: int, project: str, identifier: str, raw: object) -> Entity:
         """Only metadata and status change. Raises Refused."""
-        body = self._in_project(project, raw)
+        body = in_project(self._repository, project, raw)
         function = self._repository.get(Type.FUNCTION, identifier, project)
         if body.get("status"):
             function.status = {"state": "CREATED", **body["status"]}
@@ -176,7 +186,7 @@ class Catalogue:
 
     def create_task(self, now: int, project: str, raw: object) -> Entity:
         """One task a function and kind. Raises Refused: 404 unknown kind, 400 the rest."""
-        body = self._in_project(project, raw)
+        body = in_project(self._repository, project, raw)
         kind = self._kinds.task(body.get("kind"))
         identifier = self._identifier(Type.TASK, body)
         spec = read_spec(kind.task_spec, body.get("spec"))
@@ -197,7 +207,7 @@ class Catalogue:
 
     def update_task(self, now: int, project: str, identifier: str, raw: object) -> Entity:
         """Everything changes but the function. Raises Refused."""
-        body = self._in_project(project, raw)
+        body = in_project(self._repository, project, raw)
         task = self._repository.get(Type.TASK, identifier, project)
         kind = self._kinds.task(task.kind)
         asked = {**(body.get("spec") or {}), "function": task.spec["function"]}
@@ -215,14 +225,6 @@ class Catalogue:
         self._repository.remove(task)
 
     # -- helpers ---------------------------------------------------------------------------------
-
-    def _in_project(self, project: str, raw: object) -> dict[str, Any]:
-        body = read_body(raw)
-        if not self._repository.has(Type.PROJECT, project):
-            raise bad_request(f"project: no project {project!r}: create it first")
-        if body.get("project") not in (None, project):
-            raise bad_request("invalid project")
-        return body
 
     def _identifier(self, kind: Type, body: dict[str, Any]) -> str:
         return choose_id(self._repository, self._ids, kind, body)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulator.control.catalogue import choose_id, read_body
+from emulator.control.catalogue import choose_id, in_project, read_body
 from emulator.control.entities import Run, Type, client_metadata
 from emulator.control.repository import Repository
 from emulator.control.runs import Runs
@@ -41,11 +41,7 @@ class Intake:
 
     def create(self, now: int, project: str, raw: object) -> Run:
         """A new run, built and on its way unless the client executes it. Raises Refused."""
-        body = read_body(raw)
-        if not self._repository.has(Type.PROJECT, project):
-            raise bad_request(f"project: no project {project!r}: create it first")
-        if body.get("project") not in (None, project):
-            raise bad_request("invalid project")
+        body = in_project(self._repository, project, raw)
         kind = self._kinds.run(body.get("kind"))
         identifier = choose_id(self._repository, self._ids, Type.RUN, body)
         spec = read_spec(kind.run_spec, body.get("spec"))
