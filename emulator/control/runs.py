@@ -1,6 +1,6 @@
 """A run's life as the control plane leads it.
 
-Rules: a state changes in `_move` only, by the transition table; what the platform must do goes out as
+Rules: a state changes in `_reach` only, by the transition table; what the platform must do goes out as
 effects, what it answers comes in through `applied`, `observed` and `torn_down`. At most one apply is
 under way for a run, and a teardown waits for it. When a run is looked at is decided in `watching`.
 """
