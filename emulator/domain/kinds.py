@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.domain.errors import Refused, not_found
+from emulator.domain.errors import not_found
 from emulator.domain.quirks import Profile, Quirk
 from emulator.domain.specs import Spec
 
@@ -112,16 +112,8 @@ class KindRegistry:
     def _find(rows: dict[str, ServeKind], name: object) -> ServeKind:
         kind = rows.get(name) if isinstance(name, str) else None
         if kind is None:
-            raise _unknown(name, rows)
+            raise not_found("spec")
         return kind
-
-
-def _unknown(name: object, rows: dict[str, ServeKind]) -> Refused:
-    refused = not_found("spec")
-    known = ", ".join(sorted(rows))
-    return Refused(
-        refused.status, f"{refused.message} Unknown kind {name!r}: the kinds are {known}."
-    )
 
 
 REGISTRY = KindRegistry()
