@@ -73,7 +73,7 @@ def open_world(settings: ServerSettings, store: StoreLike, endpoint: str) -> Wor
     """The world of a server: what the store kept is taken back. Raises CannotStart."""
     from emulator.cluster.settings import ClusterSettings
     from emulator.control.archive import load
-    from emulator.control.entities import Type
+    from emulator.control.entities import Entity, Type
     from emulator.control.settings import ControlSettings
 
     try:
@@ -99,14 +99,14 @@ def open_world(settings: ServerSettings, store: StoreLike, endpoint: str) -> Wor
         store.close()
         raise CannotStart(f"--service-range {settings.service_range}: {error}") from None
 
-    def revive(document: Document) -> object:
+    def revive(document: Document) -> Entity:
         kinds = world.plane.kinds
         return load(
             Type(document.type), document.id, document.project, document.body, kinds, control
         )
 
     entities = [revive(document) for document in documents]
-    world.command("restore", "World", lambda now: world.plane.restore(now, entities))  # type: ignore[arg-type]
+    world.command("restore", "World", lambda now: world.plane.restore(now, entities))
     return world
 
 

@@ -91,8 +91,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self.in_body = False
         self.running: RequestResponseCycle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        # as uvicorn: its base class asks for less than a transport
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn: its base class asks for less
         super().connection_made(transport)
         # asyncio leaves Nagle's algorithm on for a socket that was made without naming its protocol:
         # head and body are two writes, and the second would wait 40 ms for an acknowledgement.

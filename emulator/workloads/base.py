@@ -8,6 +8,7 @@ in the background belongs to the runtime's `Keeper`, which can wait for its end.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Coroutine, Iterable
 from typing import Any
 
@@ -126,7 +127,7 @@ class Keeper:
         await asyncio.gather(*late, return_exceptions=True)
 
 
-class BaseProcess:
+class BaseProcess(ABC):
     """A container that has a log, listens on all ports or some, and lives until it is stopped."""
 
     plan: Plan | None
@@ -149,8 +150,9 @@ class BaseProcess:
     def listens(self, port: int) -> bool:
         return not self.stopped and (self._ports is None or port in self._ports)
 
+    @abstractmethod
     def answer(self, request: Request) -> Response | Awaitable[Response]:
-        raise NotImplementedError
+        """The container's answer."""
 
     def logs(self) -> str:
         return self.log.text()
