@@ -163,7 +163,7 @@ class BaseProcess(ABC):
             self._keeper.living.discard(self)
             self.release()
 
-    def release(self) -> None:
+    def release(self) -> None:  # noqa: B027 - a hook: most hold nothing
         """Lets go of what the behaviour holds; called once. The base holds nothing."""
 
 
