@@ -24,7 +24,7 @@ from emulator.control.settings import ControlSettings
 from emulator.domain import names
 from emulator.domain.errors import BuildError
 from emulator.domain.journal import SCHEMA, Journal, Sink
-from emulator.domain.lifecycle import State
+from emulator.domain.lifecycle import WANTED, State
 from emulator.domain.workload import (
     ContainerRuntime,
     ContainerStart,
@@ -35,14 +35,13 @@ from emulator.domain.workload import (
     Response,
 )
 from emulator.pacing import Mode, Pacer, Wall
-from emulator.platform import NoRoute, Route
+from emulator.platform import Capability, NoRoute, Route
 from emulator.workloads.behaviours import PullError, Rule
 from emulator.workloads.runtime import BehaviourRuntime
 
 T = TypeVar("T")
 
 _RETRY_AFTER = 5
-_SERVED = frozenset({State.READY, State.PENDING, State.RUNNING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +148,10 @@ class World:
         self.cluster = Cluster(self.kernel, self.streams, cluster, self._runtime)
         self.platform = SimulatedPlatform(self.cluster)
         self.plane = ControlPlane(
-            settings.control, self.journal, SeededIds(self.streams), complete_watch=True
+            settings.control,
+            self.journal,
+            SeededIds(self.streams),
+            complete_watch=Capability.COMPLETE_WATCH in self.platform.capabilities,
         )
         self.driver = Driver(self.plane, self.platform, self.kernel)
         self.pacer: Pacer | None = None
@@ -257,7 +259,7 @@ class World:
         """Why a name that once was a service is none any more; empty when it never was one."""
         bare = self.platform.bare(host.lower().rstrip("."))
         for run in self.plane.repository.runs():
-            if bare == _service_name(run) and run.state not in _SERVED:
+            if bare == _service_name(run) and run.state not in WANTED:
                 return f"its run {run.id} is in state {run.state}"
         return ""
 
@@ -265,11 +267,16 @@ class World:
         """Notes an invocation in the journal: where it went and what came back, never the body."""
         subject = f"Service/{route.service}" if route else "Gateway"
         pod = route.pod if route else ""
-        self.journal.cause = 0
         self.journal.record(
-            self.kernel.now, "invocation", subject, method=method, host=host, status=status, pod=pod
+            self.kernel.now,
+            "invocation",
+            subject,
+            cause=0,
+            method=method,
+            host=host,
+            status=status,
+            pod=pod,
         )
-        self.journal.cause = 0
 
     def service_name(self, run: Run) -> str:
         """The name of a run's Service; empty where it cannot have one."""

@@ -17,13 +17,12 @@ from emulator.api.hub import Hub, Json, body
 from emulator.control.entities import Run
 from emulator.domain.errors import bad_request, not_found
 from emulator.domain.health import Health
-from emulator.domain.lifecycle import State
+from emulator.domain.lifecycle import LIVE, State
 from emulator.domain.names import parse_function_ref
 from emulator.domain.specs import explain
 from emulator.domain.timefmt import SECOND, iso, parse_duration
 from emulator.pacing import Mode, Pacer
 
-_ACTIVE = frozenset({State.READY, State.PENDING, State.RUNNING, State.STOP, State.DELETING})
 _LONGEST_WAIT = parse_duration("24h")
 
 
@@ -76,7 +75,7 @@ def router(hub: Hub) -> APIRouter:
     async def health() -> Json:
         counts = dict.fromkeys((each.value for each in Health), 0)
         for run in world.plane.repository.runs():
-            if run.state in _ACTIVE:
+            if run.state in LIVE:
                 counts[run.current_health.value] += 1
         return Json(
             {
@@ -123,7 +122,7 @@ def router(hub: Hub) -> APIRouter:
         found = [
             describe(hub, run)
             for run in world.plane.repository.runs()
-            if not run.local and (all or run.state in _ACTIVE)
+            if not run.local and (all or run.state in LIVE)
         ]
         return Json(found)
 
@@ -157,7 +156,7 @@ def describe(hub: Hub, run: Run) -> dict[str, Any]:
     """A service for people: state, health, message, address, replicas, restarts, age."""
     status = run.current_status(hub.epoch)
     seen = run.seen
-    deployment = seen.deployment if seen is not None and run.state in _ACTIVE else None
+    deployment = seen.deployment if seen is not None and run.state in LIVE else None
     service = status.get("service", {})
     function = parse_function_ref(run.spec.get("function"))
     last = max(seen.events, key=lambda event: event.time) if seen and seen.events else None

@@ -121,7 +121,35 @@ class RangeAllocator:
             self._free_dynamic += 1
 
 
-class AddressAllocator:
+class _Counted:
+    """The counts of an allocator that hands out the offsets of a range under other names."""
+
+    __slots__ = ("_range",)
+
+    _range: RangeAllocator
+
+    @property
+    def size(self) -> int:
+        """How many can be allocated at all."""
+        return self._range.size
+
+    @property
+    def static(self) -> int:
+        """How many of them, from the lowest on, are the static band."""
+        return self._range.static
+
+    @property
+    def free(self) -> int:
+        """How many are not allocated."""
+        return self._range.free
+
+    @property
+    def used(self) -> int:
+        """How many are allocated."""
+        return self._range.used
+
+
+class AddressAllocator(_Counted):
     """The ClusterIPs of one IPv4 network, `cidr` like `172.16.0.0/12`, from /8 to /29.
 
     Network and broadcast address are never handed out. The caller claims `.1` for the Service
@@ -129,7 +157,7 @@ class AddressAllocator:
     Raises ValueError for a network that Kubernetes, or this allocator, does not take.
     """
 
-    __slots__ = ("_first", "_range", "network")
+    __slots__ = ("_first", "network")
 
     def __init__(self, cidr: str) -> None:
         base, prefix = _parse_network(cidr)
@@ -153,24 +181,6 @@ class AddressAllocator:
     def last(self) -> str:
         """The highest one."""
         return _format(self._first + self._range.size - 1)
-
-    @property
-    def size(self) -> int:
-        """How many addresses can be allocated at all."""
-        return self._range.size
-
-    @property
-    def static(self) -> int:
-        """How many of them, from `first` on, are the static band."""
-        return self._range.static
-
-    @property
-    def free(self) -> int:
-        return self._range.free
-
-    @property
-    def used(self) -> int:
-        return self._range.used
 
     def in_range(self, address: str) -> bool:
         """Whether it could be allocated; False also for what is no IPv4 address."""
@@ -200,13 +210,13 @@ class AddressAllocator:
             ) from None
 
 
-class PortAllocator:
+class PortAllocator(_Counted):
     """The node ports [base, base + size), Kubernetes' own range unless told otherwise.
 
     Raises ValueError unless the range is inside 1..65535.
     """
 
-    __slots__ = ("_range", "base")
+    __slots__ = ("base",)
 
     def __init__(self, base: int = 30000, size: int = 2768) -> None:
         if base < 1 or size < 1 or base + size > 65536:
@@ -224,23 +234,6 @@ class PortAllocator:
             f" The range of valid ports is {base}-{base + size - 1}",
             "provided port is already allocated",
         )
-
-    @property
-    def size(self) -> int:
-        return self._range.size
-
-    @property
-    def static(self) -> int:
-        """How many ports, from `base` on, are the static band."""
-        return self._range.static
-
-    @property
-    def free(self) -> int:
-        return self._range.free
-
-    @property
-    def used(self) -> int:
-        return self._range.used
 
     def in_range(self, port: int) -> bool:
         return 0 <= port - self.base < self._range.size

@@ -48,7 +48,7 @@ class SimulatedPlatform:
         self._services = Services(cluster)
         self._scheduler = Scheduler(cluster, lambda pod: self._kubelet.run(pod))
         self._deployments = Deployments(cluster, self._scheduler.add)
-        self._kubelet = Kubelet(cluster, self._readiness, self._gone)
+        self._kubelet = Kubelet(cluster, self._deployments.readiness_changed, self._gone)
         self._routes = 0
 
     @property
@@ -172,11 +172,9 @@ class SimulatedPlatform:
     def route(self, host: str, port: int) -> Route | NoRoute:
         """A ready pod behind a name or an address, drawn as kube-proxy draws."""
         service = self._services.find(host)
-        opened = (
-            next((each for each in service.ports if each.port == port), None) if service else None
-        )
         if service is None:
             return NoRoute()
+        opened = next((each for each in service.ports if each.port == port), None)
         if opened is None:
             return NoRoute(service=service.name, ports=tuple(each.port for each in service.ports))
         pods = self._services.endpoints(service)
@@ -191,9 +189,6 @@ class SimulatedPlatform:
         return Route(service.workload, service.name, pod.name, _Target(pod, opened.target_port))
 
     # -- the parts' joints -----------------------------------------------------------------------
-
-    def _readiness(self, pod: Pod) -> None:
-        self._deployments.readiness_changed(pod)
 
     def _gone(self, pod: Pod) -> None:
         self._deployments.pod_gone(pod)

@@ -15,15 +15,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from emulator.commands.problem import BAD_INPUT, PLATFORM_FAILED, Problem
+from emulator.places import state_directory
 
 ENVIRONMENT = "DHEMU_UP"
-
-
-def state_directory() -> Path:
-    """`$XDG_STATE_HOME/dhemu`, by default `~/.local/state/dhemu`; a relative one is ignored."""
-    asked = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(asked) if os.path.isabs(asked) else Path.home() / ".local" / "state"
-    return base / "dhemu"
 
 
 def start(words: Sequence[str]) -> tuple[str, Path]:

@@ -7,7 +7,6 @@ time, the seed and the command that reproduces it; exit 2 is a file that is not 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emulator.commands.problem import BAD_INPUT, FAILED, Problem
+from emulator.places import state_directory
 
 if TYPE_CHECKING:
     from emulator.scenario.loader import Loaded
@@ -79,10 +79,9 @@ def _load(file: str) -> Loaded:
 
 
 def _default_journal(loaded: Loaded, seed: int | None) -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     scenario = loaded.scenario
     number = scenario.seed if seed is None else seed
-    return Path(state) / "dhemu" / "journals" / f"{scenario.name}-{number}.jsonl"
+    return state_directory() / "journals" / f"{scenario.name}-{number}.jsonl"
 
 
 def _pace(speed: str) -> Pace | None:

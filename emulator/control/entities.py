@@ -219,25 +219,26 @@ class Run(Entity):
             return self.failure
         return message(self.state, self.seen, was_ready=self.was_ready)
 
+    def _wire_message(self) -> str:
+        """`status.message`: core writes one for errors only, the promise is one that tells the truth."""
+        silenced_by = {
+            State.PENDING: Quirk.PENDING_WITHOUT_END,
+            State.RUNNING: Quirk.RUNNING_IS_STICKY,
+        }.get(self.state)
+        if silenced_by is None:
+            return self.failure if self.state is State.ERROR else ""
+        return "" if self.profile.has(silenced_by) else self.message
+
     def current_status(self, epoch: int) -> dict[str, Any]:
         """`status` as the wire carries it."""
         if self.local:
             return {**self.status, "state": self.state.value}
-        # core writes a message for errors only; the promise is a message that tells the truth
-        silent = (
-            self.profile.has(Quirk.RUNNING_IS_STICKY)
-            if self.state is State.RUNNING
-            else self.profile.has(Quirk.PENDING_WITHOUT_END)
-        )
-        text = self.failure if self.state is State.ERROR or silent else self.message
-        if self.state not in (State.PENDING, State.RUNNING, State.ERROR):
-            text = ""
         seen = self.seen
         if seen is not None and self.notices:
             seen = replace(seen, events=self.notices + seen.events)
         facts = Facts(
             state=self.state,
-            message=text,
+            message=self._wire_message(),
             story=self.story,
             observation=seen,
             spec=self.spec,

@@ -21,12 +21,10 @@ from emulator.domain import names
 from emulator.domain.errors import BuildError, bad_request, not_found
 from emulator.domain.journal import Journal
 from emulator.domain.kube import EventRecord, Observation
-from emulator.domain.lifecycle import INTERNAL, LIVE, Event, Machine, State
+from emulator.domain.lifecycle import INTERNAL, LIVE, WANTED, Event, Machine, State
 from emulator.domain.quirks import Quirk
 from emulator.domain.status import Moment
 from emulator.platform import ContainerLog, PlatformError
-
-_WANTED = FOLLOWED | {State.READY}
 
 
 class Runs:
@@ -149,7 +147,7 @@ class Runs:
                 self._aliases.on_running(run)
             self._mark(run)
         for run in runs:
-            if run.state in _WANTED:
+            if run.state in WANTED:
                 self._aliases.at_deployment(run)
                 self._unclaimed.add(run.id)
                 try:
@@ -165,7 +163,7 @@ class Runs:
         """The objects are made, or refused."""
         run.applying = False
         self._mark(run)
-        if run.state not in _WANTED:
+        if run.state not in WANTED:
             self._end(now, run)
             return
         if isinstance(result, PlatformError):

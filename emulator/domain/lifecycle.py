@@ -61,8 +61,11 @@ IN_TRANSITION = frozenset(
     {State.BUILT, State.READY, State.PENDING, State.STOP, State.RESUME, State.DELETING}
 )
 
+#: States of a run whose service is wanted: its objects are made, kept and followed.
+WANTED = frozenset({State.READY, State.PENDING, State.RUNNING})
+
 #: States of a run that owns, or may own, objects on the platform.
-LIVE = frozenset({State.READY, State.PENDING, State.RUNNING, State.STOP, State.DELETING})
+LIVE = WANTED | {State.STOP, State.DELETING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,3 @@ class Machine:
     def events(self, state: State) -> tuple[Event, ...]:
         """The events that `state` allows, in the table's order."""
         return tuple(event for source, event in self._targets if source is state)
-
-    def targets(self, state: State) -> tuple[State, ...]:
-        """The states that can follow `state`, in the table's order."""
-        return tuple(target for source, target in self._events if source is state)

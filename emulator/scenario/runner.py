@@ -275,9 +275,13 @@ class _Runner:
         problem = self._mismatch(condition)
         asked = condition.model_dump(mode="json", exclude_none=True, exclude={"run"})
         run = self.result.runs[condition.run]
-        self.world.journal.cause = 0
         self.world.journal.record(
-            self.world.kernel.now, "assert", f"Run/{run.id}", asked=asked, held=problem is None
+            self.world.kernel.now,
+            "assert",
+            f"Run/{run.id}",
+            cause=0,
+            asked=asked,
+            held=problem is None,
         )
         if problem is not None:
             raise _Failed(problem)

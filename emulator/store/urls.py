@@ -10,6 +10,7 @@ import os
 import re
 from urllib.parse import quote
 
+from emulator.places import state_directory
 from emulator.store.document import StoreError, StoreLike
 from emulator.store.memory import MemoryStore
 from emulator.store.store import Store
@@ -27,7 +28,7 @@ def database_url(text: str | None) -> str:
     the SQLite URL of its absolute form. Raises StoreError for a text that is neither.
     """
     if text is None:
-        return _sqlite(os.path.join(_state_home(), "dhemu", "emulator.db"))
+        return _sqlite(str(state_directory() / "emulator.db"))
     if text == MEMORY or _URL.match(text):
         return text
     if not text.strip() or "\0" in text:
@@ -49,9 +50,3 @@ def open_store(text: str | None) -> StoreLike:
 
 def _sqlite(path: str) -> str:
     return "sqlite:///" + quote(path, safe="/\\: ")
-
-
-def _state_home() -> str:
-    """XDG base directories: a relative path in the variable is to be ignored."""
-    asked = os.environ.get("XDG_STATE_HOME", "")
-    return asked if os.path.isabs(asked) else os.path.expanduser("~/.local/state")
