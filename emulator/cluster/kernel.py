@@ -4,7 +4,8 @@ Rules: time is integer nanoseconds since the world began. Everything scheduled f
 before a command of that instant is applied (`advance`), in the order in which it was scheduled. A
 timer can be cancelled and then costs nothing: it is dropped from the queue and never moves the clock.
 A callback runs with the journal's cause that held when it was scheduled, so causes follow by
-themselves. Processes written for SimPy run here as they are.
+themselves; one that fails leaves the journal written up to it. Processes written for SimPy run here
+as they are.
 """
 
 from __future__ import annotations
@@ -18,18 +19,16 @@ from simpy.events import NORMAL
 
 from emulator.domain.journal import Journal
 
+_NEVER = float("inf")
+
 
 class Timer:
-    """A callback at an instant: what SimPy's queue holds of it, and no more."""
+    """A callback at an instant. The kernel calls it itself: SimPy sees it in its queue only."""
 
-    __slots__ = ("_kernel", "_ok", "_value", "callbacks", "cause", "defused", "fn")
+    __slots__ = ("_kernel", "cause", "fn")
 
     def __init__(self, kernel: Kernel, fn: Callable[[], object], cause: int) -> None:
         self._kernel = kernel
-        self._ok = True
-        self._value = None
-        self.callbacks: list[Callable[[Timer], object]] | None = None
-        self.defused = False
         self.fn: Callable[[], object] | None = fn
         self.cause = cause
 
@@ -58,19 +57,21 @@ class Kernel(Environment):
         if time < self._now:
             raise ValueError(f"cannot schedule at {time}, it is {self._now} already")
         timer = Timer(self, fn, self.journal.cause)
-        heappush(self._queue, (time, NORMAL, next(self._eid), timer))  # type: ignore[misc]  # a Timer is an Event by shape
+        heappush(self._queue, (time, NORMAL, next(self._eid), timer))  # type: ignore[misc]  # a Timer is no Event: only this class takes it out
         return timer
 
     def call_in(self, delay: int, fn: Callable[[], object]) -> Timer:
         """Calls `fn` after `delay` nanoseconds."""
-        return self.call_at(self.now + delay, fn)
+        return self.call_at(self._now + delay, fn)  # type: ignore[arg-type]  # integer, see `now`
 
     def forget_one(self) -> None:
         """Counts a cancelled timer, and sweeps the queue when most of it is such."""
         self._dead += 1
-        if self._dead > 64 and self._dead * 2 > len(self._queue):
-            self._queue = [entry for entry in self._queue if not _is_dead(entry[3])]
-            heapify(self._queue)
+        queue = self._queue
+        if self._dead > 64 and self._dead * 2 > len(queue):
+            # in place: whoever steps holds on to the list
+            queue[:] = [entry for entry in queue if not _is_dead(entry[3])]
+            heapify(queue)
             self._dead = 0
 
     def peek(self) -> float:
@@ -79,37 +80,61 @@ class Kernel(Environment):
         while queue and _is_dead(queue[0][3]):
             heappop(queue)
             self._dead -= 1
-        return queue[0][0] if queue else float("inf")
+        return queue[0][0] if queue else _NEVER
 
     def step(self) -> None:
         """Does the next event. Raises EmptySchedule when there is none."""
-        if self.peek() == float("inf"):
+        if not self._fire(_NEVER):
             raise EmptySchedule
-        event: object = self._queue[0][3]
-        if isinstance(event, Timer):
-            self._now = heappop(self._queue)[0]
-            self.journal.cause = event.cause
-            fn, event.fn = event.fn, None
-            if fn is not None:
-                fn()
-        else:
-            self.journal.cause = 0
-            super().step()
-            self._now = int(self._now)
 
     def advance(self, until: int) -> None:
         """Does everything up to and at `until`, and makes it the present."""
-        while self.peek() <= until:
-            self.step()
+        fire = self._fire
+        while fire(until):
+            pass
         if until > self._now:
             self._now = until
         self.journal.cause = 0
 
     def run_while(self, condition: Callable[[], bool], limit: int) -> None:
         """Steps while `condition` holds and the next event lies at or before `limit`."""
-        while condition() and self.peek() <= limit:
-            self.step()
+        fire = self._fire
+        while condition() and fire(limit):
+            pass
         self.journal.cause = 0
+
+    def _fire(self, limit: float) -> bool:
+        """Does the next event that lies at or before `limit`; says whether there was one."""
+        queue = self._queue
+        while queue and queue[0][0] <= limit:
+            timer: object = queue[0][3]
+            if timer.__class__ is not Timer:
+                self._step_simpy()
+                return True
+            time = heappop(queue)[0]
+            fn = timer.fn
+            if fn is None:
+                self._dead -= 1
+                continue
+            self._now = time
+            self.journal.cause = timer.cause
+            timer.fn = None
+            try:
+                fn()
+            except BaseException:
+                self.journal.flush()
+                raise
+            return True
+        return False
+
+    def _step_simpy(self) -> None:
+        self.journal.cause = 0
+        try:
+            super().step()
+        except BaseException:
+            self.journal.flush()
+            raise
+        self._now = int(self._now)
 
 
 def _is_dead(event: object) -> bool:

@@ -16,12 +16,14 @@ class Agenda:
         self._due: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
 
-    def ask(self, run: str, time: int) -> None:
-        """Wakes for `run` at `time`, unless an earlier instant is noted."""
+    def ask(self, run: str, time: int) -> bool:
+        """Wakes for `run` at `time`, unless an earlier instant is noted; says whether it is news."""
         held = self._due.get(run)
-        if held is None or time < held:
-            self._due[run] = time
-            heappush(self._heap, (time, run))
+        if held is not None and held <= time:
+            return False
+        self._due[run] = time
+        heappush(self._heap, (time, run))
+        return True
 
     def drop(self, run: str) -> None:
         """Forgets what was noted for `run`."""
@@ -29,10 +31,13 @@ class Agenda:
 
     def next(self) -> int | None:
         """The earliest instant, or None."""
-        heap = self._heap
-        while heap and self._due.get(heap[0][1]) != heap[0][0]:
+        heap, due = self._heap, self._due
+        while heap:
+            time, run = heap[0]
+            if due.get(run) == time:
+                return time
             heappop(heap)
-        return heap[0][0] if heap else None
+        return None
 
     def due(self, now: int) -> list[str]:
         """The runs whose instant has come, earliest first; they are taken off."""

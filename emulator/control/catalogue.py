@@ -198,9 +198,8 @@ class Catalogue:
             )
         if ref.project != project or not self._repository.has(Type.FUNCTION, ref.id):
             raise bad_request("invalid executable entity")
-        for task in self._repository.all(Type.TASK, project):
-            if task.kind == kind.task and task.spec["function"] == spec["function"]:
-                raise duplicated("task", task.id)
+        if held := self._repository.task_of(project, kind.task, spec["function"]):
+            raise duplicated("task", held.id)
         task = self._entity(now, Type.TASK, identifier, identifier, kind.task, project, body, spec)
         self._repository.add(task)
         return task

@@ -12,7 +12,9 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from emulator.control.effects import Apply, Effect, Teardown
+from emulator.control.entities import Run
 from emulator.control.plane import ControlPlane
+from emulator.domain.errors import Refused
 from emulator.domain.kube import Observation
 from emulator.platform import Change, ContainerLog, Platform, PlatformError
 
@@ -41,39 +43,46 @@ class Driver:
         self.plane = plane
         self.platform = platform
         self.timeline = timeline
+        self._runs = plane.runs
+        self._watching = plane.runs.watching
+        self._journal = plane.journal
         self._alarm: Alarm | None = None
         self._alarm_at: int | None = None
         platform.watch(self._changed)
 
     def command(self, verb: str, subject: str, fn: Callable[[int], T]) -> T:
         """Applies a client's command now and gives its answer back. Raises what `fn` raises."""
-        journal = self.plane.journal
+        journal = self._journal
         now = self.timeline.now
         before, journal.cause = journal.cause, 0
         journal.record(now, "command", subject, verb=verb)
         try:
             return fn(now)
+        except Refused:
+            raise
+        except BaseException:
+            journal.flush()  # whatever it was, what led to it is to be read
+            raise
         finally:
             self._dispatch()
             journal.cause = before
 
-    def _feed(self, fn: Callable[[int], None]) -> None:
-        fn(self.timeline.now)
-        self._dispatch()
-
     def _changed(self, change: Change) -> None:
-        self._feed(lambda now: self.plane.runs.watching.changed(now, change))
+        if self._watching.changed(self.timeline.now, change):
+            self._dispatch()
 
     def _dispatch(self) -> None:
-        for effect in self.plane.drain():
-            self.plane.journal.cause = effect.cause
-            self.timeline.call_at(self.timeline.now, partial(self._perform, effect))
-        self._schedule_wake()
+        if self._runs.outbox:
+            journal, timeline = self._journal, self.timeline
+            now = timeline.now
+            for effect in self.plane.drain():
+                journal.cause = effect.cause
+                timeline.call_at(now, partial(self._perform, effect))
+        at = self._watching.next_wake()
+        if at != self._alarm_at:
+            self._set_alarm(at)
 
-    def _schedule_wake(self) -> None:
-        at = self.plane.next_wake()
-        if at == self._alarm_at:
-            return
+    def _set_alarm(self, at: int | None) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
         self._alarm_at = at
@@ -81,38 +90,37 @@ class Driver:
 
     def _wake(self) -> None:
         self._alarm = self._alarm_at = None
-        self._feed(self.plane.wake)
+        self._watching.wake(self.timeline.now)
+        self._dispatch()
 
     def _perform(self, effect: Effect) -> None:
         if isinstance(effect, Teardown):  # the objects of a run go, also when the run is gone
-            self._tear_down(effect.run)
+            self.platform.logs(effect.run, partial(self._with_logs, effect.run))
             return
         run = self.plane.repository.find_run(effect.run)
         if run is None:
             return
-        runs = self.plane.runs
         if isinstance(effect, Apply):
-
-            def applied(result: Observation | PlatformError) -> None:
-                self._feed(lambda now: runs.applied(now, run, result))
-
-            self.platform.apply(effect.workload, applied)
+            self.platform.apply(effect.workload, partial(self._applied, run))
         else:
+            self.platform.observe(effect.run, partial(self._observed, run))
 
-            def observed(result: Observation | PlatformError) -> None:
-                self._feed(lambda now: runs.observed(now, run, result))
+    def _applied(self, run: Run, result: Observation | PlatformError) -> None:
+        self._runs.applied(self.timeline.now, run, result)
+        self._dispatch()
 
-            self.platform.observe(effect.run, observed)
+    def _observed(self, run: Run, result: Observation | PlatformError) -> None:
+        self._runs.observed(self.timeline.now, run, result)
+        self._dispatch()
 
-    def _tear_down(self, identifier: str) -> None:
-        """Keeps the logs, then removes the objects."""
+    def _with_logs(self, identifier: str, logs: tuple[ContainerLog, ...]) -> None:
+        """The logs are kept; now the objects go."""
+        self.platform.delete(identifier, partial(self._deleted, identifier, logs))
 
-        def with_logs(logs: tuple[ContainerLog, ...]) -> None:
-            def deleted(error: PlatformError | None) -> None:
-                run = self.plane.repository.find_run(identifier)
-                if run is not None:
-                    self._feed(lambda now: self.plane.runs.torn_down(now, run, logs))
-
-            self.platform.delete(identifier, deleted)
-
-        self.platform.logs(identifier, with_logs)
+    def _deleted(
+        self, identifier: str, logs: tuple[ContainerLog, ...], error: PlatformError | None
+    ) -> None:
+        run = self.plane.repository.find_run(identifier)
+        if run is not None:
+            self._runs.torn_down(self.timeline.now, run, logs)
+            self._dispatch()

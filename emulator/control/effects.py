@@ -6,13 +6,13 @@ method named here. `cause` is the journal's row that led to it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from emulator.domain.kube import value
 from emulator.platform import Workload
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Apply:
     """Make the objects; answered to `Runs.applied`."""
 
@@ -21,7 +21,7 @@ class Apply:
     cause: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Observe:
     """Look at the objects; answered to `Runs.observed`."""
 
@@ -29,7 +29,7 @@ class Observe:
     cause: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Teardown:
     """Keep the logs, then remove the objects; answered to `Runs.torn_down`."""
 

@@ -7,7 +7,6 @@ what is known of it; it is stored nowhere.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -19,7 +18,7 @@ from emulator.domain.lifecycle import IN_TRANSITION, State
 from emulator.domain.quirks import Profile, Quirk
 from emulator.domain.status import Facts, Moment, build_status
 from emulator.domain.timefmt import iso
-from emulator.platform import ContainerLog
+from emulator.platform import ContainerLog, Workload
 
 
 class Type(StrEnum):
@@ -139,6 +138,7 @@ class Run(Entity):
         "health",
         "last_refresh",
         "logs",
+        "made",
         "named",
         "notices",
         "observing",
@@ -192,6 +192,7 @@ class Run(Entity):
         self.health = Health.STARTING
         self.overlay: dict[str, Any] = {}
         self.notices: tuple[EventRecord, ...] = ()
+        self.made: Workload | None = None
         self.pinned: dict[str, Any] = {}
         self.order = 0
 
@@ -203,9 +204,10 @@ class Run(Entity):
     @property
     def in_transition(self) -> bool:
         """Whether it is on its way to a settled state."""
-        if self.local or self.state is State.DELETED:
-            return False
-        return self.state in IN_TRANSITION or self.applying or self.tearing or self.recovering
+        state = self.state
+        if state in IN_TRANSITION or self.applying or self.tearing or self.recovering:
+            return state is not State.DELETED and not self.local
+        return False
 
     @property
     def current_health(self) -> Health:
@@ -235,7 +237,10 @@ class Run(Entity):
             return {**self.status, "state": self.state.value}
         seen = self.seen
         if seen is not None and self.notices:
-            seen = replace(seen, events=self.notices + seen.events)
+            events = self.notices + seen.events
+            seen = Observation(
+                seen.time, seen.deployment, seen.service, seen.aliases, seen.pods, events
+            )
         facts = Facts(
             state=self.state,
             message=self._wire_message(),

@@ -1,5 +1,7 @@
 """The Kubernetes objects of a run, built from its spec: pure functions.
 
+Rules: a run's own objects are built once and kept with it (`Run.made`) until they are gone; nobody
+writes into them, so what is alike is one object (labels, what a container always has).
 Sources: contract sections 4.1 to 4.4. Differences between the profiles are named quirks.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from emulator.control.entities import Run
@@ -23,6 +26,7 @@ _DEFAULT_REQUESTS = {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "2Gi
 #: More pods than this no service of the platform has, and one request must not stop the server.
 MAX_REPLICAS = 1000
 _GPU = "nvidia.com/gpu"
+_NO_PROFILE = ResourceProfile()
 _MEMORY_FACTOR = 1.10000002384185791015625  # 1.1 in single precision
 
 
@@ -31,13 +35,23 @@ def build(run: Run, settings: ControlSettings, aliases: Sequence[str]) -> Worklo
 
     Raises BuildError where the platform cannot build them.
     """
+    made = run.made
+    if made is None:
+        made = run.made = _own(run, settings)
+    if not aliases:
+        return made
+    services = tuple(_alias(made.service, alias) for alias in aliases)
+    return Workload(made.name, made.namespace, made.deployment, made.service, services)
+
+
+def _own(run: Run, settings: ControlSettings) -> Workload:
     labels = _labels(run, settings)
+    owned = {**labels, OWNER: sanitize(run.id)}
     return Workload(
-        name=run.id,
-        namespace=settings.namespace,
-        deployment=_deployment(run, settings, labels),
-        service=_service(run, settings, labels, names.service_name(run.row.task, run.id)),
-        aliases=tuple(_service(run, settings, labels, alias, alias=True) for alias in aliases),
+        run.id,
+        settings.namespace,
+        _deployment(run, settings, labels, owned),
+        _service(run, settings, labels, owned),
     )
 
 
@@ -56,15 +70,16 @@ def alias_names(run: Run, settings: ControlSettings, *, latest: bool) -> tuple[s
 
 
 def _profile(run: Run, settings: ControlSettings) -> ResourceProfile:
-    return settings.profiles.get(run.spec.get("profile", ""), ResourceProfile())
+    return settings.profiles.get(run.spec.get("profile", ""), _NO_PROFILE)
 
 
 def _labels(run: Run, settings: ControlSettings) -> dict[str, str]:
     app = settings.app
     function = parse_function_ref(run.spec.get("function"))
+    version = sanitize(run.id)
     labels = {
-        "app.kubernetes.io/instance": f"{app}-{sanitize(run.id)}",
-        "app.kubernetes.io/version": sanitize(run.id),
+        "app.kubernetes.io/instance": f"{app}-{version}",
+        "app.kubernetes.io/version": version,
         "app.kubernetes.io/component": f"{app}-{run.project}",
         "app.kubernetes.io/part-of": app,
         "app.kubernetes.io/managed-by": "dhcore",
@@ -72,7 +87,7 @@ def _labels(run: Run, settings: ControlSettings) -> dict[str, str]:
         "dhcore/project": run.project,
         "dhcore/framework": "k8sserve",
         "dhcore/runtime": run.row.runtime,
-        "dhcore/run": sanitize(run.id),
+        "dhcore/run": version,
         "dhcore/user": sanitize(run.user),
         f"{app}/function": sanitize(function.name) if function else "",
     }
@@ -81,23 +96,24 @@ def _labels(run: Run, settings: ControlSettings) -> dict[str, str]:
     return labels
 
 
-def _metadata(
-    name: str, run: Run, settings: ControlSettings, labels: dict[str, str]
-) -> dict[str, Any]:
-    return {"name": name, "namespace": settings.namespace, "labels": {**labels, OWNER: run.id}}
+def _metadata(name: str, settings: ControlSettings, owned: dict[str, str]) -> dict[str, Any]:
+    return {"name": name, "namespace": settings.namespace, "labels": owned}
 
 
-def _deployment(run: Run, settings: ControlSettings, labels: dict[str, str]) -> Object:
+def _deployment(
+    run: Run, settings: ControlSettings, labels: dict[str, str], owned: dict[str, str]
+) -> Object:
     replicas = run.row.replicas(run.spec, settings.profile)
     if not 1 <= replicas <= MAX_REPLICAS:
         raise BuildError(f"replicas: {replicas} is not from 1 to {MAX_REPLICAS}")
     spec: dict[str, Any] = {"containers": [_container(run, settings)], "restartPolicy": "Always"}
     if security := _security(run.spec):
         spec["securityContext"] = security
+    spec |= _placement(_profile(run, settings))
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(names.deployment_name(run.row.task, run.id), run, settings, labels),
+        "metadata": _metadata(names.deployment_name(run.row.task, run.id), settings, owned),
         "spec": {
             "replicas": replicas,
             "progressDeadlineSeconds": settings.deadline,
@@ -107,9 +123,24 @@ def _deployment(run: Run, settings: ControlSettings, labels: dict[str, str]) -> 
     }
 
 
+_SECURITY = {"fs_group": "fsGroup", "run_as_user": "runAsUser", "run_as_group": "runAsGroup"}
+_CONTAINER_SECURITY = {"privileged": False, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def _placement(profile: ResourceProfile) -> dict[str, Any]:
+    """Where a profile lets pods go, and before whom."""
+    fields = {
+        "nodeSelector": dict(profile.node_selector),
+        "affinity": profile.affinity,
+        "tolerations": [dict(each) for each in profile.tolerations],
+        "runtimeClassName": profile.runtime_class,
+        "priorityClassName": profile.priority_class,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
 def _security(spec: dict[str, Any]) -> dict[str, int]:
-    fields = {"fs_group": "fsGroup", "run_as_user": "runAsUser", "run_as_group": "runAsGroup"}
-    return {name: spec[field] for field, name in fields.items() if spec.get(field)}
+    return {name: spec[field] for field, name in _SECURITY.items() if spec.get(field)}
 
 
 def _container(run: Run, settings: ControlSettings) -> dict[str, Any]:
@@ -122,7 +153,7 @@ def _container(run: Run, settings: ControlSettings) -> dict[str, Any]:
         "imagePullPolicy": template.pull_policy,
         "env": _env(run, settings),
         "resources": _resources(run, settings),
-        "securityContext": {"privileged": False, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": _CONTAINER_SECURITY,
     }
     if template.command:
         container["command"] = list(template.command)
@@ -156,14 +187,21 @@ def _env(run: Run, settings: ControlSettings) -> list[dict[str, str]]:
 def _resources(run: Run, settings: ControlSettings) -> dict[str, dict[str, str]]:
     asked = run.spec.get("resources", {})
     profile = _profile(run, settings)
-    requests = dict(_DEFAULT_REQUESTS)
-    wanted = {
-        "cpu": profile.cpu or asked.get("cpu"),
-        "memory": profile.mem or asked.get("mem"),
-        "ephemeral-storage": asked.get("disk"),
-        _GPU: profile.gpu or asked.get("gpu"),
-    }
-    requests |= {name: text for name, text in wanted.items() if text}
+    return _shared_resources(
+        profile.cpu or asked.get("cpu"),
+        profile.mem or asked.get("mem"),
+        asked.get("disk"),
+        profile.gpu or asked.get("gpu"),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _shared_resources(
+    cpu: str | None, memory: str | None, disk: str | None, gpu: str | None
+) -> dict[str, dict[str, str]]:
+    """Requests and limits. Raises BuildError."""
+    wanted = {"cpu": cpu, "memory": memory, "ephemeral-storage": disk, _GPU: gpu}
+    requests = {**_DEFAULT_REQUESTS, **{name: text for name, text in wanted.items() if text}}
     limits = {"cpu": requests["cpu"], "memory": _memory_limit(requests["memory"])}
     if _GPU in requests:
         limits[_GPU] = requests[_GPU]
@@ -184,18 +222,17 @@ def _single(value: float) -> float:
 
 
 def _service(
-    run: Run, settings: ControlSettings, labels: dict[str, str], name: str, *, alias: bool = False
+    run: Run, settings: ControlSettings, labels: dict[str, str], owned: dict[str, str]
 ) -> Object:
-    kind = "ClusterIP" if alias else run.row.service_type(run.spec, settings.profile)
-    pinned = {} if alias else run.pinned
+    pinned = run.pinned
     node_ports = pinned.get("nodePorts", {})
     address = {"clusterIP": pinned["clusterIP"]} if pinned.get("clusterIP") else {}
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(name, run, settings, labels),
+        "metadata": _metadata(names.service_name(run.row.task, run.id), settings, owned),
         "spec": {
-            "type": kind,
+            "type": run.row.service_type(run.spec, settings.profile),
             **address,
             "selector": labels,
             "ports": [
@@ -209,6 +246,20 @@ def _service(
                 for each in run.row.ports(run.spec)
             ],
         },
+    }
+
+
+def _alias(service: Object, name: str) -> Object:
+    """The Service of an alias: as the run's own, without the addresses that belong to that one."""
+    spec = service["spec"]
+    ports = spec["ports"]
+    if any("nodePort" in port for port in ports):
+        ports = [{key: port[key] for key in port if key != "nodePort"} for port in ports]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {**service["metadata"], "name": name},
+        "spec": {"type": "ClusterIP", "selector": spec["selector"], "ports": ports},
     }
 
 

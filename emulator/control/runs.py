@@ -19,6 +19,7 @@ from emulator.control.verdicts import give_up, is_ready, refusal_text
 from emulator.control.watching import FOLLOWED, Watching
 from emulator.domain import names
 from emulator.domain.errors import BuildError, bad_request, not_found
+from emulator.domain.health import health
 from emulator.domain.journal import Journal
 from emulator.domain.kube import EventRecord, Observation
 from emulator.domain.lifecycle import INTERNAL, LIVE, WANTED, Event, Machine, State
@@ -69,7 +70,7 @@ class Runs:
             owned = self._aliases.at_deployment(run)
             workload = manifests.build(run, self._settings, owned)
         except BuildError as error:
-            self._aliases.on_end(run, ())
+            self._aliases.on_end(run)
             self._fail(now, run, str(error))
             return
         run.notices = self._notices(now, run)
@@ -144,6 +145,7 @@ class Runs:
         for run in sorted(runs, key=lambda each: each.created):
             if run.state is State.RUNNING:
                 run.recovering = True
+                self._aliases.may_inherit(run)
                 self._aliases.on_running(run)
             self._mark(run)
         for run in runs:
@@ -216,6 +218,7 @@ class Runs:
         run.tearing = False
         self._mark(run)
         run.logs = logs or run.logs
+        run.made = None
         if not self._profile.has(Quirk.SERVICE_STALE):
             run.serving, run.seen = False, None
         if run.state is State.STOP:
@@ -246,16 +249,19 @@ class Runs:
         run.recovering = False
         run.updated = now
         run.story.append(Moment(target, now, message))
-        extra: dict[str, Any] = {"message": message} if message else {}
-        self._journal.record(
-            now, "run", f"Run/{run.id}", before=before, event=event, state=target, **extra
-        )
+        if target is State.RUNNING and before is not target:
+            self._aliases.may_inherit(run)
+        record, subject = self._journal.record, f"Run/{run.id}"
+        if message:
+            record(now, "run", subject, before=before, event=event, state=target, message=message)
+        else:
+            record(now, "run", subject, before=before, event=event, state=target)
         self._note_health(now, run)
         self._mark(run)
         self._repository.save(run)
 
     def _note_health(self, now: int, run: Run) -> None:
-        how = run.current_health
+        how = health(run.state, run.seen, was_ready=run.was_ready)
         if how is not run.health:
             run.health = how
             text = run.message
@@ -263,10 +269,10 @@ class Runs:
             self._journal.record(now, "health", f"Run/{run.id}", health=how, **extra)
 
     def _mark(self, run: Run) -> None:
-        if run.in_transition:
-            self.moving[run.id] = run
-        else:
+        if not run.in_transition:
             self.moving.pop(run.id, None)
+        elif run.id not in self.moving:
+            self.moving[run.id] = run
 
     def _fail(self, now: int, run: Run, message: str) -> None:
         run.failure = message
@@ -302,13 +308,12 @@ class Runs:
             self._claim(run)
 
     def _pass_aliases(self, run: Run) -> None:
-        running = [each for each in self._repository.runs() if each.state is State.RUNNING]
-        for heir in self._aliases.on_end(run, running):
+        for heir in self._aliases.on_end(run):
             self._claim(heir)
 
     def _claim(self, run: Run) -> None:
         """Applies the aliases that a run owns, now or when the apply under way is done."""
-        owned = self._aliases.owned(run.id)
+        owned = self._aliases.owned(run)
         if run.applying:
             self._unclaimed.add(run.id)
         elif owned:

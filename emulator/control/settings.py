@@ -9,17 +9,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from emulator.domain.kube import Object
 from emulator.domain.quirks import DOCUMENTED, Profile
 from emulator.domain.timefmt import SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceProfile:
-    """A profile that runs may name: what it asks for, as Kubernetes quantities."""
+    """A profile that runs may name: what it asks for, as Kubernetes quantities, and where it goes.
+
+    `affinity` and `tolerations` are as a pod's spec has them.
+    """
 
     cpu: str = ""
     mem: str = ""
     gpu: str = ""
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    affinity: Object | None = None
+    tolerations: tuple[Object, ...] = ()
+    runtime_class: str = ""
+    priority_class: str = ""
 
 
 DEFAULT_PROFILES: Mapping[str, ResourceProfile] = {

@@ -40,6 +40,8 @@ def is_ready(seen: Observation, profile: Profile) -> bool:
         return any(pod.phase == "Running" for pod in seen.pods) and any(
             pod.ready for pod in seen.pods
         )
+    if seen.service is not None and seen.service.endpoints == 0:
+        return False  # the page's promise: what is RUNNING can be reached
     return any(pod.phase == "Running" and pod.ready for pod in seen.pods)
 
 

@@ -3,7 +3,8 @@
 Rules (contract section 3.5): a watch event of a Deployment or a Pod refreshes at once, at most once a
 second and run; within that second it waits for its end, or is lost until the next poll
 (`watch-event-dropped`). Other objects are not watched: the next poll sees them. Polls fall on the
-multiples of their period and are noted only when they would see something new.
+multiples of their period and are noted only when they would see something new. A refresh that waited has
+the cause of what made it wait, whoever else is woken with it.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Watching:
         self._complete_watch = complete_watch
         self._drops = settings.profile.has(Quirk.WATCH_EVENT_DROPPED)
         self._agenda = Agenda()
+        self._causes: dict[str, int] = {}  # of the wake-ups that are noted, by run
 
     def next_wake(self) -> int | None:
         """When `wake` wants to be called, or None."""
@@ -49,23 +51,23 @@ class Watching:
     def wake(self, now: int) -> None:
         """The instant that `next_wake` named has come."""
         for identifier in self._agenda.due(now):
+            self._journal.cause = self._causes.pop(identifier)
             if run := self._repository.find_run(identifier):
                 self.look(now, run)
 
-    def changed(self, now: int, change: Change) -> None:
-        """A watch event of the platform."""
+    def changed(self, now: int, change: Change) -> bool:
+        """A watch event of the platform; says whether anything is to be done for it."""
         run = self._repository.find_run(change.workload)
         if run is None or run.state not in FOLLOWED:
-            return
+            return False
         last = run.last_refresh
         if change.kind not in _WATCHED:
-            self._poll(now, run)
-        elif last is None or now >= last + self._settings.watch:
-            self.look(now, run)
-        elif self._drops:
-            self._poll(now, run)
-        else:
-            self._agenda.ask(run.id, last + self._settings.watch)
+            return self._poll(now, run)
+        if last is None or now >= last + self._settings.watch:
+            return self.look(now, run)
+        if self._drops:
+            return self._poll(now, run)
+        return self._ask(run, last + self._settings.watch)
 
     def applied(self, now: int, run: Run) -> None:
         """The objects were made: what changed meanwhile has not been seen yet."""
@@ -79,18 +81,28 @@ class Watching:
         if not self._complete_watch:
             self._poll(now, run)
 
-    def look(self, now: int, run: Run) -> None:
-        """Refreshes a run now."""
-        if run.state in FOLLOWED and not run.observing:
-            run.observing = True
-            run.last_refresh = now
-            self._agenda.drop(run.id)
-            self._outbox.append(Observe(run.id, self._journal.cause))
+    def look(self, now: int, run: Run) -> bool:
+        """Refreshes a run now; says whether it does (not, when it is under way already)."""
+        if run.observing or run.state not in FOLLOWED:
+            return False
+        run.observing = True
+        run.last_refresh = now
+        self.forget(run)
+        self._outbox.append(Observe(run.id, self._journal.cause))
+        return True
 
     def forget(self, run: Run) -> None:
-        """The run is not followed any more."""
+        """No wake-up is noted for the run any more."""
         self._agenda.drop(run.id)
+        self._causes.pop(run.id, None)
 
-    def _poll(self, now: int, run: Run) -> None:
+    def _poll(self, now: int, run: Run) -> bool:
         period = self._settings.poll
-        self._agenda.ask(run.id, (now // period + 1) * period)
+        return self._ask(run, (now // period + 1) * period)
+
+    def _ask(self, run: Run, time: int) -> bool:
+        """Notes a wake-up and why, unless an earlier one is noted; says whether it is news."""
+        news = self._agenda.ask(run.id, time)
+        if news:
+            self._causes[run.id] = self._journal.cause
+        return news

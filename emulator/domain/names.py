@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
 from emulator.domain.errors import BuildError
@@ -43,13 +44,14 @@ ANIMALS = (
 ).split()
 
 
+@lru_cache(maxsize=4096)
 def sanitize(text: str) -> str:
     """Lower case, and only `a-z`, `0-9` and `-`; every other character is dropped."""
     return _UNSAFE.sub("", text.lower())
 
 
 def _object_name(*parts: str) -> str:
-    name = sanitize("-".join(parts))
+    name = "-".join(map(sanitize, parts))
     if len(name) > MAX_NAME:
         raise BuildError(
             f"the name {name!r} has {len(name)} characters, at most {MAX_NAME} are allowed: "
@@ -163,7 +165,12 @@ class TaskRef:
 
 def parse_function_ref(text: object) -> FunctionRef | None:
     """The parts of a function reference, or None when it is not one."""
-    match = _EXECUTABLE.fullmatch(text) if isinstance(text, str) else None
+    return _function_ref(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=4096)
+def _function_ref(text: str) -> FunctionRef | None:
+    match = _EXECUTABLE.fullmatch(text)
     return (
         FunctionRef(match["kind"], match["project"], match["name"], match["id"]) if match else None
     )
@@ -171,7 +178,12 @@ def parse_function_ref(text: object) -> FunctionRef | None:
 
 def parse_task_ref(text: object) -> TaskRef | None:
     """The parts of a task reference, or None when it is not one."""
-    match = _TASK.fullmatch(text) if isinstance(text, str) else None
+    return _task_ref(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=4096)
+def _task_ref(text: str) -> TaskRef | None:
+    match = _TASK.fullmatch(text)
     return TaskRef(match["kind"], match["project"], match["id"]) if match else None
 
 

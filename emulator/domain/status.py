@@ -10,18 +10,17 @@ Sources: `services.txt`; contract sections 2.5, 4.5, 4.6.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from emulator.domain import kube
 from emulator.domain.kinds import ServeKind
-from emulator.domain.kube import Observation, ServiceStatus
+from emulator.domain.kube import Observation, ServiceStatus, value
 from emulator.domain.lifecycle import UNRECORDED, State
 from emulator.domain.quirks import Profile, Quirk
 from emulator.domain.timefmt import iso
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Moment:
     """One entry of a run's story: the state reached, when, and why."""
 
@@ -30,7 +29,7 @@ class Moment:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Facts:
     """What a status is built from.
 

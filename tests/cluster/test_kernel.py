@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from simpy import Resource
+from simpy import Environment, Interrupt, Resource
 from simpy.core import EmptySchedule
 
 from emulator.cluster.kernel import Kernel, Timer
@@ -128,6 +129,36 @@ def test_a_failing_callback_is_the_callers_to_see(kernel: Kernel, log: list[Any]
     assert log == [(1, "after")]
 
 
+def test_a_failing_callback_leaves_the_journal_written() -> None:
+    sink = io.StringIO()
+    kernel = Kernel(Journal(sink=sink))
+
+    def fail() -> None:
+        kernel.journal.record(kernel.now, "test", "last words")
+        raise ZeroDivisionError
+
+    kernel.call_at(1, fail)
+    with pytest.raises(ZeroDivisionError):
+        kernel.advance(1)
+    assert "last words" in sink.getvalue()
+
+
+def test_a_sweep_while_time_advances_loses_nothing(kernel: Kernel, log: list[Any]) -> None:
+    """Cancelling rebuilds the queue under the feet of whoever steps through it."""
+    late = [kernel.call_at(1_000 + n, noting(kernel, log, "no")) for n in range(500)]
+
+    def cancel() -> None:
+        for timer in late:
+            timer.cancel()
+        kernel.call_in(1, noting(kernel, log, "after"))
+
+    kernel.call_at(1, cancel)
+    kernel.call_at(3_000, noting(kernel, log, "end"))
+    kernel.advance(5_000)
+    assert log == [(2, "after"), (3_000, "end")]
+    assert not kernel._queue
+
+
 def test_run_while_stops_when_it_is_told(kernel: Kernel, log: list[Any]) -> None:
     for time in (1, 2, 3, 50):
         kernel.call_at(time, noting(kernel, log, time))
@@ -203,6 +234,45 @@ def test_a_process_of_simpy_has_no_cause(kernel: Kernel) -> None:
     kernel.process(worker())
     kernel.advance(5)
     assert kernel.journal.rows[-1].cause == 0
+
+
+def _factory(env: Environment, plan: list[list[int]], trace: list[Any]) -> None:
+    """Processes that wait, share a desk, and interrupt one another."""
+    desk = Resource(env, capacity=1)
+    started: list[Any] = []
+
+    def worker(name: int, delays: list[int]) -> Generator[Any, Any, None]:
+        for turn, delay in enumerate(delays):
+            try:
+                with desk.request() as mine:
+                    yield mine | env.timeout(3)
+                    yield env.timeout(delay)
+                    trace.append((env.now, name, turn, mine.triggered))
+            except Interrupt as interrupt:
+                trace.append((env.now, name, turn, interrupt.cause))
+            other = started[(name + delay) % len(started)]
+            if delay % 3 == 0 and other.is_alive and other is not env.active_process:
+                other.interrupt(name)
+
+    started += [env.process(worker(name, delays)) for name, delays in enumerate(plan)]
+
+
+@given(st.lists(st.lists(st.integers(0, 7), max_size=5), min_size=1, max_size=8))
+def test_simpys_processes_leave_the_trace_that_simpy_leaves(plan: list[list[int]]) -> None:
+    """SimPy's own Environment is the reference; dead timers lie in between."""
+    traces: list[list[Any]] = []
+    for env in (Environment(initial_time=0), Kernel(Journal())):
+        trace: list[Any] = []
+        if isinstance(env, Kernel):
+            for time in range(20):
+                env.call_at(time, lambda: None).cancel()
+        _factory(env, plan, trace)
+        if isinstance(env, Kernel):
+            env.advance(10_000)
+        else:
+            env.run()
+        traces.append(trace)
+    assert traces[0] == traces[1]
 
 
 @given(

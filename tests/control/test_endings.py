@@ -87,5 +87,5 @@ def test_a_project_goes_with_everything_in_it(profile: str) -> None:
     catalogue = world.plane.catalogue
     world.command("delete", "gone", lambda now: catalogue.delete_project(now, "gone", cascade=True))
     advance(world, MINUTE)
-    assert set(world.cluster.workloads) == {kept.id}
+    assert set(world.cluster.groups) == {kept.id}
     assert [run.id for run in world.plane.repository.runs()] == [kept.id]
