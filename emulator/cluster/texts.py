@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from emulator.domain.timefmt import SECOND
-
-
-def go_seconds(ns: int) -> str:
-    """A duration as Go prints it, to the millisecond: `1.2s`, `250ms`."""
-    milliseconds = ns // 1_000_000
-    if milliseconds < 1000:
-        return f"{milliseconds}ms"
-    text = f"{milliseconds // 1000}.{milliseconds % 1000:03d}".rstrip("0").rstrip(".")
-    return f"{text}s"
+from emulator.domain.timefmt import MILLISECOND, SECOND
 
 
 def go_duration(ns: int) -> str:
-    """A back-off as Go prints it: `10s`, `1m20s`, `5m0s`."""
-    seconds = ns // SECOND
-    return f"{seconds}s" if seconds < 60 else f"{seconds // 60}m{seconds % 60}s"
+    """A duration as Go prints it, cut to the millisecond: `250ms`, `1.2s`, `1m20s`, `1h0m0.5s`."""
+    if ns < SECOND:
+        return f"{ns // MILLISECOND}ms" if ns >= MILLISECOND else "0s"
+    minutes, rest = divmod(ns, 60 * SECOND)
+    text = f"{rest // SECOND}"
+    if rest % SECOND >= MILLISECOND:
+        text = f"{text}.{rest % SECOND // MILLISECOND:03d}".rstrip("0")
+    if not minutes:
+        return f"{text}s"
+    return f"{minutes}m{text}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60}m{text}s"

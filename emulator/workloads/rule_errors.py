@@ -11,7 +11,12 @@ from difflib import get_close_matches
 
 from pydantic_core import ErrorDetails
 
-_EXAMPLES = {"image": "ghcr.io/acme/*", "exit.after": "5s"}
+_EXAMPLES = {
+    "image": "ghcr.io/acme/*",
+    "exit.after": "5s",
+    "memory.amount": "600Mi",
+    "probes.probe": "readiness",
+}
 _WANTED = {
     "string_type": "a text (quote it)",
     "int_type": "a whole number, without quotes",
@@ -36,12 +41,13 @@ def explain(error: ErrorDetails, fields: Mapping[str, tuple[str, ...]]) -> str:
     """A sentence with field, value and mend. `fields` has the known ones by the path of their map."""
     kind, value, path = error["type"], error["input"], [str(part) for part in error["loc"]]
     where = ".".join(path)
+    field = ".".join([part for part in path if not part.isdigit()])
     if kind == "value_error":
         return str(error["ctx"]["error"])
     if kind == "missing":
-        return f"{where}: is missing: write it, like {path[-1]}: {_EXAMPLES.get(where, '...')}"
+        return f"{where}: is missing: write it, like {path[-1]}: {_EXAMPLES.get(field, '...')}"
     if kind == "extra_forbidden":
-        known = fields.get(".".join(path[:-1]), ())
+        known = fields.get(field.rpartition(".")[0], ())
         near = get_close_matches(path[-1], known, 1)
         guess = f"did you mean {near[0]}?" if near else "leave it out;"
         listed = ", ".join(known)

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -23,7 +22,7 @@ from pydantic import (
 )
 
 from emulator.domain.timefmt import parse_duration
-from emulator.domain.workload import Exit, Plan, Response
+from emulator.domain.workload import Plan, Response
 from emulator.workloads.base import TEXT, reply
 from emulator.workloads.behaviours import (
     Asgi,
@@ -34,6 +33,15 @@ from emulator.workloads.behaviours import (
     Rule,
     Static,
     Upstream,
+)
+from emulator.workloads.lives import (
+    ExitModel,
+    MemoryModel,
+    ProbeModel,
+    Words,
+    checked_stop,
+    duration,
+    stop,
 )
 from emulator.workloads.rule_errors import RuleError, explain
 
@@ -55,19 +63,7 @@ _ASGI = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _MADE_FROM_BODY = ("content-length", "transfer-encoding", "connection")
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-def _duration(text: str, info: ValidationInfo) -> str:
-    try:
-        parse_duration(text)
-    except ValueError as error:
-        raise ValueError(f"{info.field_name}: {error}") from None
-    return text
-
-
-class StaticModel(_Model):
+class StaticModel(Words):
     """The same answer for every request; `body` is text, `json` any JSON value."""
 
     status: int = Field(default=200, description="HTTP status, 200 to 599")
@@ -140,28 +136,7 @@ class StaticModel(_Model):
         return reply(self.status, headers, content, stand_in=True, content_type=kind)
 
 
-class ExitModel(_Model):
-    """A scripted end: how long after the start, with what code, under which reason."""
-
-    after: str = Field(description="duration, like 5s")
-    code: int = Field(default=1, description="exit code, 0 to 255")
-    reason: str | None = Field(default=None, description="Error, or Completed for code 0")
-
-    _after = field_validator("after")(_duration)
-
-    @field_validator("code")
-    @classmethod
-    def _byte(cls, code: int) -> int:
-        if not 0 <= code <= 255:
-            raise ValueError(f"code: {code} is no exit code: choose one from 0 to 255")
-        return code
-
-    def exit(self) -> Exit:
-        reason = self.reason or ("Error" if self.code else "Completed")
-        return Exit(parse_duration(self.after), self.code, reason)
-
-
-class RuleModel(_Model):
+class RuleModel(Words):
     """One rule as it is written; `rule()` is what the runtime takes."""
 
     image: str = Field(description="pattern of image references, like ghcr.io/acme/*")
@@ -179,6 +154,13 @@ class RuleModel(_Model):
         default=None, description="simulated time until it listens, like 2s"
     )
     exit: ExitModel | None = Field(default=None, description="a scripted end")
+    memory: MemoryModel | None = Field(default=None, description="memory in use from some time on")
+    probes: Annotated[tuple[ProbeModel, ...], Field(strict=False)] | None = Field(
+        default=None, description="changes of the probes' answers"
+    )
+    stop: str | None = Field(
+        default=None, description="simulated time from SIGTERM to its end, like 5s, or never"
+    )
     listens: Annotated[tuple[int, ...], Field(strict=False)] | None = Field(
         default=None, description="container ports that answer; all where left out"
     )
@@ -229,11 +211,11 @@ class RuleModel(_Model):
             )
         return value
 
-    @field_validator("startup", "exit")
+    @field_validator("startup", "exit", "memory", "probes", "stop")
     @classmethod
     def _scripted(cls, value: Any, info: ValidationInfo) -> Any:
         if value is not None and info.data.get("command") is not None:
-            shown = repr(value) if isinstance(value, str) else f"after {value.after!r}"
+            shown = repr(value) if isinstance(value, str) else _shown_life(value)
             raise ValueError(
                 f"{info.field_name}: {shown} stands beside command, which is a real process with a "
                 "life of its own: leave one of them out"
@@ -243,7 +225,12 @@ class RuleModel(_Model):
     @field_validator("startup")
     @classmethod
     def _time(cls, startup: str | None, info: ValidationInfo) -> str | None:
-        return None if startup is None else _duration(startup, info)
+        return None if startup is None else duration(startup, info)
+
+    @field_validator("stop")
+    @classmethod
+    def _stop(cls, text: str | None) -> str | None:
+        return None if text is None else checked_stop(text)
 
     @field_validator("listens")
     @classmethod
@@ -266,6 +253,11 @@ class RuleModel(_Model):
         plan = Plan(
             parse_duration(self.startup) if self.startup is not None else 0,
             self.exit.exit() if self.exit is not None else None,
+            self.memory.use() if self.memory is not None else None,
+            tuple(
+                sorted([each.change() for each in self.probes or ()], key=lambda each: each.after)
+            ),
+            stop(self.stop) if self.stop is not None else None,
         )
         ports = None if self.listens is None else frozenset(self.listens)
         return Rule(self.image, self._behaviour(), plan, ports)
@@ -307,7 +299,19 @@ def _fields(model: type[BaseModel]) -> tuple[str, ...]:
     return tuple(field.alias or name for name, field in model.model_fields.items())
 
 
-_FIELDS = {"": _fields(RuleModel), "static": _fields(StaticModel), "exit": _fields(ExitModel)}
+_FIELDS = {
+    "": _fields(RuleModel),
+    "static": _fields(StaticModel),
+    "exit": _fields(ExitModel),
+    "memory": _fields(MemoryModel),
+    "probes": _fields(ProbeModel),
+}
+
+
+def _shown_life(value: Any) -> str:
+    """The words of a scripted life in short."""
+    first = value[0] if isinstance(value, tuple) and value else value
+    return f"after {getattr(first, 'after', '')!r}"
 
 
 def _shown(info: ValidationInfo) -> str:

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.domain.timefmt import SECOND
-from emulator.domain.workload import ContainerStart, Exit, Plan, Request, Response
+from emulator.domain.workload import (
+    ContainerStart,
+    Exit,
+    MemoryUse,
+    Plan,
+    ProbeChange,
+    Request,
+    Response,
+    Stop,
+)
 from emulator.workloads.behaviours import Asgi, Command, Echo, Rule, Static, Upstream
 from emulator.workloads.catalogue import known
 from emulator.workloads.rules import RuleError, RuleModel, parse_rules
@@ -71,6 +80,25 @@ def test_common_fields() -> None:
     assert killed.plan.exit == Exit(60 * SECOND, 137, "OOMKilled")
 
 
+def test_the_words_of_a_scripted_life() -> None:
+    plan = one(
+        echo=True,
+        memory={"after": "5s", "amount": "600Mi"},
+        probes=[
+            {"probe": "liveness", "after": "30s"},
+            {"probe": "readiness", "after": "10s", "ok": True},
+        ],
+        stop="never",
+    ).plan
+    assert plan.memory == MemoryUse(5 * SECOND, 600 * 2**20)
+    assert plan.probes == (  # in the order of their times
+        ProbeChange(10 * SECOND, "readiness", True),
+        ProbeChange(30 * SECOND, "liveness", False),
+    )
+    assert plan.stop == Stop(None)
+    assert one(echo=True, stop="12s").plan.stop == Stop(12 * SECOND)
+
+
 WRONG: list[tuple[dict[str, Any], tuple[str | int, ...], list[str]]] = [
     ({"echo": True, "image": ""}, ("image",), ["image", "''", "ghcr.io/acme/*"]),
     ({"echo": True, "image": 5}, ("image",), ["image", "5", "text"]),
@@ -94,6 +122,26 @@ WRONG: list[tuple[dict[str, Any], tuple[str | int, ...], list[str]]] = [
     ({"echo": True, "exit": {}}, ("exit", "after"), ["exit.after", "missing", "5s"]),
     ({"echo": True, "exit": {"after": "x"}}, ("exit", "after"), ["after", "'x'", "1.5s"]),
     ({"echo": True, "exit": {"after": "1s", "code": 256}}, ("exit", "code"), ["256", "255"]),
+    ({"echo": True, "memory": {"after": "1s"}}, ("memory", "amount"), ["missing", "600Mi"]),
+    (
+        {"echo": True, "memory": {"amount": "6 GB"}},
+        ("memory", "amount"),
+        ["amount", "'6 GB'", "2Gi"],
+    ),
+    (
+        {"echo": True, "memory": {"amount": "1Gi", "size": 1}},
+        ("memory", "size"),
+        ["memory.size", "amount"],
+    ),
+    ({"echo": True, "probes": [{"probe": "live"}]}, ("probes", 0, "probe"), ["'live'", "liveness"]),
+    (
+        {"echo": True, "probes": [{"probe": "startup", "prob": 1}]},
+        ("probes", 0, "prob"),
+        ["did you mean probe?"],
+    ),
+    ({"echo": True, "stop": "soon"}, ("stop",), ["stop", "'soon'", "never"]),
+    ({"command": ["x"], "stop": "never"}, ("stop",), ["stop", "'never'", "command"]),
+    ({"command": ["x"], "probes": [{"probe": "liveness"}]}, ("probes",), ["'0s'", "command"]),
     ({"echo": True, "listens": [0]}, ("listens",), ["listens", "0", "65535"]),
     ({"echo": True, "listens": ["80"]}, ("listens", 0), ["listens.0", "'80'", "quotes"]),
     ({"static": {"status": 99}}, ("static", "status"), ["status", "99", "599"]),
