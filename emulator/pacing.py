@@ -212,6 +212,19 @@ class Pacer:
                 self._waiters.remove(entry)
         return True
 
+    async def until(self, instant: int) -> None:
+        """Waits until simulated time has come to an instant, however long that takes."""
+        assert self._loop is not None
+        self.sync()
+        future: asyncio.Future[None] = self._loop.create_future()
+        at = max(instant, self._kernel.now)
+        timer = self._kernel.call_at(at, lambda: future.done() or future.set_result(None))
+        self.kick()
+        try:
+            await future
+        finally:
+            timer.cancel()
+
     def _release(self) -> None:
         for condition, future in self._waiters:
             if not future.done() and condition():

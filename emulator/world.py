@@ -7,12 +7,13 @@ through `command` or `enter`, which first make the present the kernel's.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from emulator import __version__
 from emulator.cluster.context import Cluster
+from emulator.cluster.faults import Faults, Names
 from emulator.cluster.kernel import Kernel
 from emulator.cluster.platform import SimulatedPlatform
 from emulator.cluster.settings import ClusterSettings, Image
@@ -25,19 +26,14 @@ from emulator.domain import names
 from emulator.domain.errors import BuildError
 from emulator.domain.journal import SCHEMA, Journal, Sink
 from emulator.domain.lifecycle import WANTED, State
-from emulator.domain.workload import (
-    ContainerRuntime,
-    ContainerStart,
-    Notify,
-    Plan,
-    Process,
-    Request,
-    Response,
-)
 from emulator.pacing import Mode, Pacer, Wall
 from emulator.platform import Capability, NoRoute, Route
 from emulator.workloads.behaviours import PullError, Rule
 from emulator.workloads.runtime import BehaviourRuntime
+from emulator.workloads.watched import Watched
+
+if TYPE_CHECKING:
+    from emulator.cluster.traffic import Traffic
 
 T = TypeVar("T")
 
@@ -75,63 +71,6 @@ class SeededIds:
         return f"{stream.choice(names.ADJECTIVES)}-{stream.choice(names.ANIMALS)}"
 
 
-class _Real:
-    """A real process; while it starts, time passes as on the wall."""
-
-    def __init__(self, process: Process, starting: set[int]) -> None:
-        self._process = process
-        self._starting = starting
-        self.plan: Plan | None = None  # it tells
-        starting.add(id(self))
-
-    def settled(self) -> None:
-        """It listens, has exited, or is not wanted any more."""
-        self._starting.discard(id(self))
-
-    def listens(self, port: int) -> bool:
-        """Whether the port answers."""
-        return self._process.listens(port)
-
-    def answer(self, request: Request) -> Response | Awaitable[Response]:
-        """The process's answer."""
-        return self._process.answer(request)
-
-    def logs(self) -> str:
-        """Everything written so far."""
-        return self._process.logs()
-
-    def stop(self) -> None:
-        """Ends it."""
-        self.settled()
-        self._process.stop()
-
-
-class _Watched:
-    """A runtime that knows which real processes still start, and lets their word into the world."""
-
-    def __init__(
-        self, inner: ContainerRuntime, enter: Callable[[Callable[[], None]], None]
-    ) -> None:
-        self._inner = inner
-        self._enter = enter
-        self.starting: set[int] = set()
-
-    def start(self, container: ContainerStart, notify: Notify) -> Process:
-        """Starts a container; a real one holds the time until it listens or is over."""
-        real: list[_Real] = []
-
-        def heard(what: str, code: int) -> None:
-            for each in real:
-                each.settled()
-            self._enter(lambda: notify(what, code))
-
-        process = self._inner.start(container, heard)
-        if process.plan is not None:
-            return process
-        real.append(_Real(process, self.starting))
-        return real[0]
-
-
 class World:
     """One emulated platform: journal, kernel, cluster, control plane."""
 
@@ -140,10 +79,29 @@ class World:
     ) -> None:
         self.settings = settings
         self.journal = Journal(sink=sink, keep=keep)
+        self.journal.record(
+            0,
+            "world",
+            "World",
+            schema=SCHEMA,
+            version=__version__,
+            seed=settings.seed,
+            profile=settings.control.profile.name,
+            platform="simulated",
+            boot=settings.boot,
+            namespace=settings.cluster.namespace,
+            ranges={
+                "balancer": settings.cluster.balancer_range,
+                "pod": settings.cluster.pod_range,
+                "service": settings.cluster.service_range,
+            },
+            **settings.header,
+        )
+        self.journal.cause = 0
         self.kernel = Kernel(self.journal)
         self.streams = Streams(settings.seed, settings.boot)
         self.behaviours = BehaviourRuntime(settings.rules)
-        self._runtime = _Watched(self.behaviours, self.enter)
+        self._runtime = Watched(self.behaviours, self.enter)
         cluster = _with_refusals(settings.cluster, settings.rules)
         self.cluster = Cluster(self.kernel, self.streams, cluster, self._runtime)
         self.platform = SimulatedPlatform(self.cluster)
@@ -155,18 +113,24 @@ class World:
         )
         self.driver = Driver(self.plane, self.platform, self.kernel)
         self.pacer: Pacer | None = None
-        self.journal.record(
-            0,
-            "world",
-            "World",
-            schema=SCHEMA,
-            version=__version__,
-            seed=settings.seed,
-            profile=settings.control.profile.name,
-            platform="simulated",
-            **settings.header,
+        self.faults = Faults(
+            self.cluster,
+            self.platform.system,
+            names_of=self._names_of,
+            enter=self.enter,
+            until=self._until,
         )
-        self.journal.cause = 0
+        self.platform.between = self.faults.calls.call
+        self._traffic: Traffic | None = None
+
+    @property
+    def traffic(self) -> Traffic:
+        """The simulated clients of this world; made when they are first asked for."""
+        if self._traffic is None:
+            from emulator.cluster.traffic.binding import bind
+
+            self._traffic = bind(self.cluster, self.faults.calls)
+        return self._traffic
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -210,6 +174,23 @@ class World:
         fn()
         if self.pacer is not None:
             self.pacer.kick()
+
+    async def _until(self, instant: int) -> None:
+        """Lets simulated time come to an instant, for a call; offline it is the call that moves it."""
+        if self.pacer is None:
+            self.kernel.advance(instant)
+        elif instant > self.now:
+            await self.pacer.until(instant)
+
+    def _names_of(self, workload: str) -> Names:
+        """What the run of a workload, and its function, are called."""
+        run = self.plane.repository.find_run(workload)
+        if run is None:
+            return Names((workload,))
+        function = names.parse_function_ref(run.spec.get("function"))
+        return Names(
+            (run.id, run.name, _service_name(run)), function.name if function is not None else ""
+        )
 
     def close(self) -> None:
         """Ends every real process; idempotent."""
@@ -263,10 +244,16 @@ class World:
                 return f"its run {run.id} is in state {run.state}"
         return ""
 
-    def invoked(self, route: Route | None, method: str, host: str, status: int) -> None:
-        """Notes an invocation in the journal: where it went and what came back, never the body."""
+    def invoked(
+        self, route: Route | None, method: str, host: str, status: int, *, began: int | None = None
+    ) -> None:
+        """Notes an invocation in the journal: where it went and what came back, never the body.
+
+        `began` is when its pod was chosen; the row says how long it `took` since, if it did.
+        """
         subject = f"Service/{route.service}" if route else "Gateway"
         pod = route.pod if route else ""
+        took = 0 if began is None else self.kernel.now - began
         self.journal.record(
             self.kernel.now,
             "invocation",
@@ -276,6 +263,7 @@ class World:
             host=host,
             status=status,
             pod=pod,
+            **({"took": took} if took else {}),
         )
 
     def service_name(self, run: Run) -> str:

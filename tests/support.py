@@ -18,6 +18,7 @@ from emulator.domain.lifecycle import State
 from emulator.domain.names import FunctionRef, TaskRef
 from emulator.domain.quirks import PROFILES, Profile
 from emulator.domain.timefmt import HOUR
+from emulator.testing.state import leftovers as leftovers
 from emulator.workloads.rules import parse_rules
 from emulator.world import World, WorldSettings
 
@@ -56,7 +57,7 @@ def make_world(
     )
 
 
-def one_node(**size: int) -> tuple[NodePool, ...]:
+def one_node(**size: Any) -> tuple[NodePool, ...]:
     """The pools of a cluster with a single node."""
     return (NodePool("node", 1, **size),)
 
@@ -225,34 +226,3 @@ def events(world: World, *reasons: str) -> list[Row]:
 def reached(world: World, run: Run, state: State) -> int:
     """When the run came to a state first. Raises StopIteration where it never did."""
     return next(row.t for row in of_run(world, run, "run") if row.data["state"] == state.value)
-
-
-def leftovers(world: World) -> dict[str, object]:
-    """What a world still holds that belongs to some run; empty when nothing is left behind."""
-    cluster, plane = world.cluster, world.plane
-    found: dict[str, object] = {
-        "runs": [run.id for run in plane.repository.runs()],
-        "workloads": list(cluster.workloads),
-        "services": list(cluster.services),
-        "deployments": list(cluster.deployments),
-        "addresses": list(cluster.addresses),
-        "used on nodes": {
-            f"{node.name}/{name}": amount
-            for node in cluster.nodes
-            for name, amount in node.used.items()
-            if amount
-        },
-        "pods on nodes": [pod for node in cluster.nodes for pod in node.pods],
-        "runs on their way": [run.id for run in plane.moving()],
-        "wake-ups": plane.next_wake(),
-        "timers": None if world.kernel.peek() == float("inf") else world.kernel.peek(),
-        # what has no public face: the allocators, and the processes that the runtime holds
-        "cluster addresses": world.platform._services._addresses.used - 1,  # .1 is the API server's
-        "node ports": world.platform._services._node_ports.used,
-        "balancer addresses": world.platform._services._balancers.used,
-        "pod addresses": world.platform._kubelet._ips.used,
-        "pods that wait": list(world.platform._scheduler._waiting),
-        "processes": len(world.behaviours._keeper.living),
-        "aliases": list(world.plane.runs._aliases._owner),
-    }
-    return {name: held for name, held in found.items() if held}

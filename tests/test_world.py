@@ -87,7 +87,7 @@ def test_a_command_that_is_ended_before_it_listens_holds_the_time_no_longer(ende
         run = Deployment(world, image="acme/never:1").run("never")
         await asyncio.sleep(0.05)
         assert run.state is State.PENDING
-        assert run.message.startswith("Startup probe failed")
+        assert "never" in run.message
         end = world.plane.runs.delete
         if ended == "stop":
             world.command("stop", "Run/never", lambda now: world.plane.runs.act(now, run, "stop"))

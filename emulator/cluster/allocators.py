@@ -34,7 +34,8 @@ class AlreadyAllocated(AllocationError):
 class RangeAllocator:
     """Kubernetes' algorithm over the offsets [0, size), of which [0, static) are the static band.
 
-    `outside` and `taken` are the sentences of a refused claim. Raises ValueError unless
+    `outside` and `taken` are the sentences of a refused claim. While it is `closed`, others hold all
+    that is free: nothing is handed out, and what is released is theirs. Raises ValueError unless
     0 <= static < size.
     """
 
@@ -45,6 +46,7 @@ class RangeAllocator:
         "_map",
         "_outside",
         "_taken",
+        "closed",
         "size",
         "static",
     )
@@ -54,6 +56,7 @@ class RangeAllocator:
             raise ValueError(f"static: give 0 <= static < size, got static={static}, size={size}")
         self.size = size
         self.static = static
+        self.closed = False
         self._outside = outside
         self._taken = taken
         self._map = bytearray(size)  # a byte an offset, 1 is taken
@@ -75,6 +78,8 @@ class RangeAllocator:
 
     def allocate(self, stream: Stream) -> int:
         """A free offset. Raises RangeFull."""
+        if self.closed:
+            raise RangeFull("range is full")
         static = self.static
         start = static + stream.below(self.size - static)
         if self._free_dynamic:
@@ -102,7 +107,7 @@ class RangeAllocator:
         """Takes this one. Raises NotInRange, AlreadyAllocated."""
         if not 0 <= offset < self.size:
             raise NotInRange(self._outside)
-        if self._map[offset]:
+        if self._map[offset] or self.closed:
             raise AlreadyAllocated(self._taken)
         self._map[offset] = 1
         if offset < self.static:
@@ -148,6 +153,15 @@ class _Counted:
         """How many are allocated."""
         return self._range.used
 
+    @property
+    def closed(self) -> bool:
+        """Whether others hold all that is free."""
+        return self._range.closed
+
+    @closed.setter
+    def closed(self, value: bool) -> None:
+        self._range.closed = value
+
 
 class AddressAllocator(_Counted):
     """The ClusterIPs of one IPv4 network, `cidr` like `172.16.0.0/12`, from /8 to /29.
@@ -171,6 +185,11 @@ class AddressAllocator(_Counted):
             "the provided network does not match the current range",
             "provided IP is already allocated",
         )
+
+    @property
+    def base(self) -> str:
+        """The network's own address: what a rehearsed allocation answers."""
+        return _format(self._first - 1)
 
     @property
     def first(self) -> str:

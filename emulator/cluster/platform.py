@@ -9,23 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
-from emulator.cluster import manifests
+from emulator.cluster.apiserver import resources
+from emulator.cluster.apiserver.status import Rejected, already_exists
 from emulator.cluster.context import Cluster
-from emulator.cluster.deployments import Deployments, ready_count
-from emulator.cluster.kubelet import Kubelet
-from emulator.cluster.manifests import Rejected
-from emulator.cluster.objects import DeploymentState, Pod, ServiceState, WorkloadState
-from emulator.cluster.scheduler import Scheduler
-from emulator.cluster.services import Services
+from emulator.cluster.objects import Deployment, Group, Pod, Service
+from emulator.cluster.system import System
 from emulator.domain.kube import (
     ContainerStatus,
     DeploymentStatus,
+    Object,
     Observation,
     PodStatus,
     ServiceStatus,
 )
-from emulator.domain.timefmt import SECOND
 from emulator.domain.workload import Request, Response
 from emulator.platform import (
     Capability,
@@ -37,19 +35,19 @@ from emulator.platform import (
     Workload,
 )
 
-_DEADLINE = 600
+Made = Response | Awaitable[Response]
+#: What lies between the gateway and a pod: handed the pod and what answers, it answers in its way.
+Between = Callable[[Pod, Callable[[], Made]], Made]
 
 
 class SimulatedPlatform:
-    """A cluster that keeps the platform contract."""
+    """A cluster that keeps the platform contract. A call passes what is `between`, if anything is."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._services = Services(cluster)
-        self._scheduler = Scheduler(cluster, lambda pod: self._kubelet.run(pod))
-        self._deployments = Deployments(cluster, self._scheduler.add)
-        self._kubelet = Kubelet(cluster, self._deployments.readiness_changed, self._gone)
-        self._routes = 0
+        self.system = System(cluster)
+        self._services = self.system.services
+        self.between: Between | None = None
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -66,44 +64,58 @@ class SimulatedPlatform:
 
     def _apply(self, wanted: Workload) -> Observation | PlatformError:
         cluster = self._cluster
-        state = cluster.workloads.get(wanted.name)
-        if state is None:
-            state = cluster.workloads[wanted.name] = WorkloadState(wanted.name, wanted.namespace)
+        group = cluster.groups.get(wanted.name)
+        if group is None:
+            group = cluster.groups[wanted.name] = Group(wanted.name, wanted.namespace)
         try:
-            self._apply_deployment(state, wanted)
-            self._services.create(state, wanted.service, alias=False)
+            self._apply_deployment(group, wanted)
+            self._apply_service(group, wanted.service)
             for alias in wanted.aliases:
-                self._services.create(state, alias, alias=True)
+                self._apply_alias(group, alias)
         except Rejected as rejected:
+            error = PlatformError(rejected.code, rejected.reason, rejected.message, rejected.causes)
             cluster.record(
-                "refused",
-                f"Workload/{wanted.name}",
-                code=rejected.error.code,
-                message=rejected.error.message,
+                "refused", f"Workload/{wanted.name}", code=error.code, message=error.message
             )
-            return rejected.error
-        return self._observe(state)
+            return error
+        return self._observe(group)
 
-    def _apply_deployment(self, state: WorkloadState, wanted: Workload) -> None:
-        manifest = wanted.deployment
+    def _apply_deployment(self, group: Group, wanted: Workload) -> None:
+        name = wanted.deployment["metadata"]["name"]
+        held = self._cluster.store.get("Deployment", f"{wanted.namespace}/{name}")
+        if held is None:
+            row = resources.DEPLOYMENTS
+            manifest = row.read(wanted.deployment, wanted.namespace)
+            row.validate(manifest)
+            self.system.create_deployment(manifest, wanted.namespace, group)
+        elif held.group is not group:
+            raise already_exists("apps", "deployments", name)
+
+    def _held(self, group: Group, manifest: Object) -> Service | None:
         name = manifest["metadata"]["name"]
-        held = self._cluster.deployments.get(name)
-        if held is state:
+        held: Service | None = self._cluster.store.get("Service", f"{group.namespace}/{name}")
+        return held
+
+    def _apply_service(self, group: Group, manifest: Object) -> None:
+        held = self._held(group, manifest)
+        if held is None:
+            read = resources.SERVICES.read(manifest, group.namespace)
+            self._services.create(read, group.namespace, group)
+        elif held.group is not group:
+            raise already_exists("", "services", held.name)
+
+    def _apply_alias(self, group: Group, manifest: Object) -> None:
+        held = self._held(group, manifest)
+        if held is None:
+            read = resources.SERVICES.read(manifest, group.namespace)
+            self._services.create(read, group.namespace, group, alias=True)
+        elif held.group is group:
             return
-        if held is not None:
-            raise manifests.already_exists("deployments.apps", name)
-        manifests.validate_deployment(manifest)
-        spec = manifest["spec"]
-        ports = tuple(port.get("targetPort", 0) for port in wanted.service["spec"].get("ports", ()))
-        state.deployment = DeploymentState(
-            name,
-            manifest,
-            spec.get("replicas", 1),
-            manifests.read_template(manifest, ports),
-            spec.get("progressDeadlineSeconds", _DEADLINE) * SECOND,
-            self._cluster.now,
-        )
-        self._deployments.create(state)
+        elif not held.alias:
+            raise already_exists("", "services", held.name)
+        else:
+            read = resources.SERVICES.read(manifest, group.namespace)
+            self._services.take_over(held, group, read)
 
     def delete(self, workload: str, done: Callable[[PlatformError | None], None]) -> None:
         """Removes every object of the workload; its pods end in their own time."""
@@ -115,26 +127,23 @@ class SimulatedPlatform:
         self._later(workload, "delete", act)
 
     def _delete(self, name: str) -> None:
-        state = self._cluster.workloads.get(name)
-        if state is None:
+        group = self._cluster.groups.get(name)
+        if group is None:
             return
-        for alias in tuple(state.aliases.values()):
+        for alias in tuple(group.aliases.values()):
             self._services.delete(alias)
-        state.aliases.clear()
-        if state.service is not None:
-            self._services.delete(state.service)
-            state.service = None
-        self._deployments.delete(state)
-        for pod in tuple(state.pods):
-            self._scheduler.forget(pod)
-            self._kubelet.terminate(pod)
-        self._forget_if_empty(state)
+        if group.service is not None:
+            self._services.delete(group.service)
+        if group.deployment is not None:
+            self.system.delete_deployment(group.deployment)
+        if not group.objects:
+            self._cluster.groups.pop(name, None)
 
     # -- observe, watch, logs --------------------------------------------------------------------
 
     def observe(self, workload: str, done: Callable[[Observation | PlatformError], None]) -> None:
         """What there is of a workload now; a read takes no simulated time."""
-        state = self._cluster.workloads.get(workload)
+        state = self._cluster.groups.get(workload)
         if state is None:
             done(Observation(self._cluster.now, None, None, (), (), ()))
         else:
@@ -146,17 +155,17 @@ class SimulatedPlatform:
 
     def logs(self, workload: str, done: Callable[[tuple[ContainerLog, ...]], None]) -> None:
         """What the containers have written, the oldest pod first."""
-        state = self._cluster.workloads.get(workload)
+        state = self._cluster.groups.get(workload)
         done(tuple(_log(pod) for pod in state.pods if pod.process) if state else ())
 
-    def _observe(self, state: WorkloadState) -> Observation:
+    def _observe(self, state: Group) -> Observation:
         return Observation(
             self._cluster.now,
-            _deployment_status(state),
-            _service_status(state, state.service) if state.service else None,
-            tuple(_service_status(state, alias) for alias in state.aliases.values()),
+            _deployment_status(state.deployment) if state.deployment else None,
+            _service_status(state.service) if state.service else None,
+            tuple([_service_status(alias) for alias in state.aliases.values()]),
             tuple(_pod_status(pod) for pod in state.pods),
-            tuple(state.events),
+            tuple([event.record() for event in state.events]),
         )
 
     # -- routes ----------------------------------------------------------------------------------
@@ -177,77 +186,69 @@ class SimulatedPlatform:
         opened = next((each for each in service.ports if each.port == port), None)
         if opened is None:
             return NoRoute(service=service.name, ports=tuple(each.port for each in service.ports))
-        pods = self._services.endpoints(service)
-        if not pods:
-            return NoRoute(service.workload, service.name)
-        self._routes += 1
-        pod = pods[0]
-        if len(pods) > 1:
-            pod = pods[
-                self._cluster.stream(f"{service.name}/{self._routes}", "route").below(len(pods))
-            ]
-        return Route(service.workload, service.name, pod.name, _Target(pod, opened.target_port))
+        workload = service.group.name if service.group else ""
+        pod = self._services.choose(service)
+        if pod is None:
+            return NoRoute(workload, service.name)
+        target = _Target(pod, opened.target_port, self.between)
+        return Route(workload, service.name, pod.name, target)
 
     # -- the parts' joints -----------------------------------------------------------------------
 
-    def _gone(self, pod: Pod) -> None:
-        self._deployments.pod_gone(pod)
-        self._scheduler.freed()
-        self._forget_if_empty(pod.workload)
-
-    def _forget_if_empty(self, state: WorkloadState) -> None:
-        if state.deployment is None and state.service is None and not state.pods:
-            self._cluster.workloads.pop(state.name, None)
-
     def _later(self, workload: str, verb: str, fn: Callable[[], None]) -> None:
         cluster = self._cluster
-        delay = cluster.settings.api_latency.sample(cluster.stream(f"{workload}/{verb}", "api"))
-        cluster.kernel.call_in(delay, fn)
+        cluster.kernel.call_in(cluster.api_delay(workload, verb), fn)
 
 
 class _Target:
     """A pod's port, as the gateway calls it."""
 
-    __slots__ = ("_pod", "_port")
+    __slots__ = ("_between", "_pod", "_port")
 
-    def __init__(self, pod: Pod, port: int) -> None:
+    def __init__(self, pod: Pod, port: int, between: Between | None) -> None:
         self._pod = pod
         self._port = port
+        self._between = between
 
-    def __call__(self, request: Request) -> Response | Awaitable[Response]:
-        """The container's answer. Raises ConnectionError when it does not listen there."""
+    def __call__(self, request: Request) -> Made:
+        """The container's answer. Raises ConnectionError when there is none."""
+        if self._between is None:
+            return self._answer(request)
+        return self._between(self._pod, partial(self._answer, request))
+
+    def _answer(self, request: Request) -> Made:
         process = self._pod.process
+        node = self._pod.node
+        if node is None or not node.up:
+            raise ConnectionError(f"{self._pod.name} does not answer: its node is down")
         if process is None or not process.listens(self._port):
             raise ConnectionRefusedError(f"{self._pod.name} does not listen on port {self._port}")
         return process.answer(replace(request, port=self._port))
 
 
-def _deployment_status(state: WorkloadState) -> DeploymentStatus | None:
-    deployment = state.deployment
-    if deployment is None:
-        return None
-    ready = ready_count(state)
+def _deployment_status(deployment: Deployment) -> DeploymentStatus:
     return DeploymentStatus(
         deployment.name,
-        state.namespace,
-        deployment.replicas,
-        ready,
-        ready,
-        len(state.pods),
+        deployment.namespace,
+        deployment.wanted,
+        deployment.ready,
+        deployment.available,
+        deployment.updated,
         tuple(deployment.conditions.values()),
-        deployment.manifest,
+        deployment.manifest or {},
     )
 
 
-def _service_status(state: WorkloadState, service: ServiceState) -> ServiceStatus:
+def _service_status(service: Service) -> ServiceStatus:
     return ServiceStatus(
         service.name,
-        state.namespace,
+        service.namespace,
         service.type,
         service.cluster_ip,
         service.ports,
-        service.manifest,
+        service.manifest or {},
         ip=service.ip,
+        endpoints=len(service.ready),
     )
 
 
@@ -257,7 +258,7 @@ def _pod_status(pod: Pod) -> PodStatus:
     )
     return PodStatus(
         pod.name,
-        pod.workload.namespace,
+        pod.namespace,
         pod.phase,
         tuple(pod.conditions.values()),
         (container,) if pod.node is not None else (),
@@ -271,6 +272,4 @@ def _pod_status(pod: Pod) -> PodStatus:
 
 def _log(pod: Pod) -> ContainerLog:
     assert pod.process is not None
-    return ContainerLog(
-        pod.workload.namespace, pod.name, pod.template.container, pod.process.logs()
-    )
+    return ContainerLog(pod.namespace, pod.name, pod.template.container, pod.process.logs())

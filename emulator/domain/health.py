@@ -116,6 +116,10 @@ def _unschedulable(observation: Observation) -> str:
 
 
 def _refused(observation: Observation) -> str:
+    deployment = observation.deployment
+    failure = deployment.condition("ReplicaFailure") if deployment else None
+    if failure is not None and failure.status == "True":
+        return f"{failure.message}: ask for less, or raise the quota"
     event = _last_event(observation, "FailedCreate")
     return (
         f"{event.note}: ask for less, or raise the quota" if event and not observation.pods else ""

@@ -1,9 +1,10 @@
 """What runs inside a container of the simulated platform: the seam between kubelet and behaviours.
 
 Rules: the simulated kubelet starts a `Process` through a `ContainerRuntime` and asks it nothing but
-this. A process is either *scripted* (its `plan` says, in simulated time, when it listens and when it
-exits; nothing of it takes wall time) or *real* (an operating system's process or another live thing:
-it tells `notify` when it begins to listen and when it has exited, on the event loop's thread).
+this. A process is either *scripted* (its `plan` says, in simulated time, when it listens, when it exits
+and what probes and signals find; nothing of it takes wall time) or *real* (a system's process or
+another live thing: it tells `notify`, on the event loop's thread, when it begins to listen and when it
+has exited).
 An answer is given by `answer`: at once for a behaviour that computes, awaitable for one that waits.
 """
 
@@ -68,15 +69,54 @@ class Exit:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """From `after` nanoseconds on a process holds `amount` bytes: over its limit it is killed."""
+
+    after: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeChange:
+    """From `after` nanoseconds on a probe is answered well (`ok`) or not.
+
+    `probe` is startup, readiness or liveness.
+    """
+
+    after: int
+    probe: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What SIGTERM does: the end `after` nanoseconds later with `code`; None: it is ignored."""
+
+    after: int | None
+    code: int = 143
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """A scripted life: listens `startup` nanoseconds after its start, may exit."""
+    """A scripted life; times count from the container's start.
+
+    It listens after `startup`, may exit, may use memory, may change its mind about probes (`probes` in
+    the order of their times), and stops in its own way (`stop` None: as the cluster's containers do).
+    """
 
     startup: int = 0
     exit: Exit | None = None
+    memory: MemoryUse | None = None
+    probes: tuple[ProbeChange, ...] = ()
+    stop: Stop | None = None
 
 
 class StartFailed(Exception):
     """The container cannot be created: the waiting reason is CreateContainerError with this text."""
+
+
+class RunFailed(StartFailed):
+    """The container was created and cannot be run: RunContainerError, and an end with code 128."""
 
 
 class Process(Protocol):

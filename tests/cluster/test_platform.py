@@ -22,7 +22,8 @@ from support import (
     status,
 )
 
-from emulator.cluster.deployments import minimum
+from emulator.cluster.controllers.deployments import unavailable
+from emulator.cluster.objects import Deployment
 from emulator.cluster.settings import Image, Registry
 from emulator.control import manifests
 from emulator.domain.kube import Observation
@@ -89,12 +90,14 @@ def test_an_apply_twice_is_an_apply_once() -> None:
     world = make_world()
     wanted = workload(world, "abc")
     (first,) = apply(world, wanted)
+    advance(world, SECOND)
+    pods = observe(world, "abc").pods
     (second,) = apply(world, wanted)
     assert isinstance(first, Observation)
     assert isinstance(second, Observation)
     assert first.service == second.service
     assert len(second.pods) == 1
-    assert [pod.name for pod in first.pods] == [pod.name for pod in second.pods]
+    assert [pod.name for pod in pods] == [pod.name for pod in second.pods]
 
 
 def test_every_object_has_our_label() -> None:
@@ -162,7 +165,7 @@ def test_watchers_are_told_until_they_stop() -> None:
     apply(world, workload(world, "abc"))
     advance(world, MINUTE)
     assert {each.workload for each in heard} == {"abc"}
-    assert {each.kind for each in heard} == {"Pod", "Deployment"}
+    assert {each.kind for each in heard} == {"Pod", "Deployment", "Service"}
     assert heard == other
     stop()
     stop()
@@ -216,13 +219,13 @@ def test_the_conditions_of_a_rollout() -> None:
     world = make_world(registry=registry)
     deploy(world, id="abc", image="big", replicas=3)
     advance(world, SECOND)
-    replica_set = world.cluster.workloads["abc"].deployment
-    assert replica_set is not None
-    name = replica_set.replica_set
+    deployment = world.cluster.groups["abc"].deployment
+    assert deployment is not None
+    name = deployment.replica_sets[0].name
     unavailable = "Deployment does not have minimum availability."
     assert conditions(world, "abc") == {
         "Available": ("False", "MinimumReplicasUnavailable", unavailable),
-        "Progressing": ("True", "NewReplicaSetCreated", f'Created new replica set "{name}"'),
+        "Progressing": ("True", "ReplicaSetUpdated", f'ReplicaSet "{name}" is progressing.'),
     }
     advance(world, HOUR)
     assert conditions(world, "abc") == {
@@ -244,14 +247,16 @@ def test_the_conditions_of_a_rollout() -> None:
 )
 def test_a_quarter_may_be_missing_rounded_down(replicas: int, least: int) -> None:
     """kubernetes ResolveFenceposts for 25 % and 25 %: n=4 leaves 3, n=10 leaves 8."""
-    assert minimum(replicas) == least
+    deployment = Deployment("d", "ns", 0)
+    deployment.wanted = replicas
+    assert replicas - unavailable(deployment) == least
 
 
 @pytest.mark.parametrize("deadline", [60, 600])
 def test_the_deadline_is_seen_a_second_late(deadline: int) -> None:
     world = make_world(deadline=deadline)
     run = deploy(world, id="abc", image=MISSING)
-    until = API + (deadline + 1) * SECOND
+    until = (deadline + 1) * SECOND  # the last progress is written as second 0
     advance(world, until - 1)
     assert state(run) is State.PENDING
     assert conditions(world, "abc")["Progressing"][0] == "True"

@@ -21,13 +21,21 @@ from support import (
     status,
 )
 
-from emulator.cluster.settings import GIBIBYTE, NodePool
+from emulator.cluster.settings import (
+    GIBIBYTE,
+    ClusterSettings,
+    NodePool,
+    PriorityClassSpec,
+)
 from emulator.control.entities import Run
+from emulator.control.settings import ControlSettings, ResourceProfile
 from emulator.domain.health import Health
 from emulator.domain.lifecycle import State
 from emulator.domain.timefmt import HOUR, MILLISECOND, MINUTE, SECOND
+from emulator.world import World, WorldSettings
 
 API = 10 * MILLISECOND
+REACTION = 10 * MILLISECOND
 
 
 def nodes_of(run: Run) -> Counter[str]:
@@ -149,13 +157,14 @@ def test_what_waits_is_tried_when_something_is_freed(wait: int, expected: int | 
     begun = world.now
     second = deploy(world, resources={"cpu": "1"})
     advance(world, wait)
-    assert len(events(world, "FailedScheduling")) == 1
+    (failed,) = events(world, "FailedScheduling")
+    assert failed.t == begun + API + 3 * REACTION  # Deployment, ReplicaSet, pod: each heard of
     freed = world.now
     delete(world, first)
     advance(world, MINUTE)
     bound = events(world, "Scheduled")[-1].t
     if expected is not None:
-        assert bound == begun + API + expected
+        assert bound == failed.t + expected
     else:
         assert freed < bound < freed + SECOND
     assert second.state is State.RUNNING
@@ -224,3 +233,65 @@ def test_an_unknown_profile_is_told_and_ignored() -> None:
     (event,) = [each for each in status(run)["events"] if each["reason"] == "UnknownProfile"]
     assert (event["type"], event["note"], event["kind"]) == ("Warning", note, "Deployment")
     assert "digitalhub/template" not in status(run)["k8s"]["deployment"]["metadata"]["labels"]
+
+
+def test_a_profile_may_say_where_pods_go_and_before_whom() -> None:
+    """Contract section 4.3: node selector, tolerations, affinity, runtime and priority class."""
+    likes = {"weight": 1, "preference": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [likes]}}
+    profile = ResourceProfile(
+        cpu="1",
+        node_selector={"disk": "ssd"},
+        affinity=affinity,
+        tolerations=({"key": "gpu", "operator": "Exists"},),
+        runtime_class="nvidia",
+        priority_class="high",
+    )
+    world = World(
+        WorldSettings(
+            control=ControlSettings(profiles={"special": profile}),
+            cluster=ClusterSettings(
+                pools=(
+                    NodePool("plain", 2),
+                    NodePool(
+                        "fast",
+                        1,
+                        cpu=1000,
+                        labels={"disk": "ssd"},
+                        taints=(("gpu", "", "NoSchedule"),),
+                    ),
+                ),
+                priority_classes=(PriorityClassSpec("high", 1000),),
+            ),
+        )
+    )
+    run = settle(world, deploy(world, profile="special"))
+    assert set(nodes_of(run)) == {"fast-1"}
+    spec = status(run)["k8s"]["deployment"]["spec"]["template"]["spec"]
+    assert spec["nodeSelector"] == {"disk": "ssd"}
+    assert spec["affinity"] == affinity
+    assert spec["runtimeClassName"] == "nvidia"
+    assert spec["priorityClassName"] == "high"
+    (pod,) = world.cluster.store.all("Pod")
+    assert pod.template.priority == 1000
+
+
+def test_a_run_of_lower_priority_makes_room_for_one_of_higher() -> None:
+    """The victim's ReplicaSet makes another pod, which waits."""
+    profiles = {"high": ResourceProfile(cpu="1", priority_class="high")}
+    world = World(
+        WorldSettings(
+            control=ControlSettings(profiles=profiles),
+            cluster=ClusterSettings(
+                pools=one_node(cpu=1000), priority_classes=(PriorityClassSpec("high", 1000),)
+            ),
+        )
+    )
+    low = settle(world, deploy(world, resources={"cpu": "1"}))
+    high = settle(world, deploy(world, profile="high"))
+    advance(world, MINUTE)
+    assert high.state is State.RUNNING
+    assert low.health is Health.UNHEALTHY
+    assert "No preemption victims found for incoming pod." in low.message
+    (row,) = events(world, "Preempted")
+    assert row.data["note"].endswith(" on node node-1")

@@ -174,7 +174,7 @@ class Life(RuleBasedStateMachine):
             self.last = (row.n, row.t)
             if row.kind == "run":
                 self._check_transition(row.subject, row.data)
-            elif row.kind == "service":
+            elif row.kind == "object" and row.subject.startswith("Service/"):
                 self._check_addresses(row.subject, row.data)
         self.checked = len(self.world.journal.rows)
 
@@ -189,7 +189,7 @@ class Life(RuleBasedStateMachine):
         self.stories[subject].append(data["state"])
 
     def _check_addresses(self, subject: str, data: Any) -> None:
-        if data.get("gone"):
+        if data["op"] == "DELETED":
             self.holders = {key: name for key, name in self.holders.items() if name != subject}
             self.node_ports = {
                 key: name for key, name in self.node_ports.items() if name != subject
@@ -233,19 +233,14 @@ class Life(RuleBasedStateMachine):
             if run.state in (State.CREATED, State.BUILT, State.READY, State.PENDING, State.STOPPED):
                 assert shown is None
             if shown is not None:
-                held = self.world.cluster.services[shown["name"]]
+                held = self.world.cluster.store.get("Service", f"digitalhub/{shown['name']}")
                 assert shown["clusterIP"] == held.cluster_ip
                 assert self.holders[held.cluster_ip] == f"Service/{shown['name']}"
 
     def what_answers_is_ready(self) -> None:
         cluster = self.world.cluster
-        for service in cluster.services.values():
-            owner = cluster.workloads.get(service.workload)
-            ready = (
-                {pod.name for pod in owner.pods if pod.ready and not pod.terminating}
-                if owner
-                else set()
-            )
+        for service in cluster.store.all("Service"):
+            ready = {each.pod.name for each in service.endpoints.values() if each.serving}
             for port in service.ports:
                 found = self.world.route(service.name, port.port)
                 assert isinstance(found, Route) == bool(ready)
@@ -256,11 +251,11 @@ class Life(RuleBasedStateMachine):
         for node in cluster.nodes:
             pods = [
                 pod
-                for workload in cluster.workloads.values()
+                for workload in cluster.groups.values()
                 for pod in workload.pods
                 if pod.node is node
             ]
-            assert node.pods == {pod.name for pod in pods}
+            assert set(node.pods) == {pod.key for pod in pods}
             for resource, used in node.used.items():
                 asked = sum(
                     1 if resource == "pods" else pod.requests.get(resource, 0) for pod in pods

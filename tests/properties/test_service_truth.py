@@ -54,7 +54,7 @@ def _row(world: World, name: str) -> Row:
     (found,) = [
         row
         for row in world.journal.rows
-        if row.kind == "service" and row.subject == f"Service/{name}" and "gone" not in row.data
+        if row.kind == "object" and row.subject == f"Service/{name}" and row.data["op"] == "ADDED"
     ]
     return found
 

@@ -20,6 +20,7 @@ def test_health(profile: str) -> None:
         await wire.set_up()
         await wire.make_run("one")
         await wire.running_run("two")
+        await wire.advance("11s")
         found = await wire.get("/_emulator/health")
         assert found["status"] == "ok"
         assert found["endpoint"] == wire.endpoint
@@ -123,7 +124,7 @@ def test_services() -> None:
         assert (starting["state"], starting["health"]) == ("READY", "starting")
         assert starting["url"] is None
         await wire.until("RUNNING", "first")
-        await wire.advance("1s")
+        await wire.advance("11s")
         (shown,) = await wire.get(SERVICES)
         assert (shown["id"], shown["function"], shown["project"]) == ("first", "f", "demo")
         assert (shown["state"], shown["health"]) == ("RUNNING", "healthy")
