@@ -13,8 +13,9 @@ import logging
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from emulator.cluster.settings import ClusterSettings
 from emulator.domain.quirks import Profile
 from emulator.gateway.egress import ALLOW, Egress
 from emulator.pacing import Mode
@@ -31,7 +32,11 @@ class CannotStart(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """What `dhemu up` is told. `port` 0 takes a free one."""
+    """What `dhemu up` is told. `port` 0 takes a free one.
+
+    A `service_range` takes the place of the cluster's; `deadline` is that of a Deployment's progress,
+    in seconds. The cluster's own API is served where there is a `kube_port`.
+    """
 
     profile: Profile
     host: str = "127.0.0.1"
@@ -39,13 +44,19 @@ class ServerSettings:
     database: str | None = None
     mode: Mode = field(default_factory=lambda: Mode.parse("auto"))
     seed: int = 0
-    service_range: str = "172.16.0.0/12"
+    service_range: str | None = None
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    deadline: int = 600
     egress: Egress = ALLOW
     rules: tuple[Rule, ...] = ()
+    kube_port: int | None = None
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises CannotStart: in use, not allowed, not this machine's."""
+def listen(host: str, port: int, option: str = "--port") -> socket.socket:
+    """A bound socket. Raises CannotStart: in use, not allowed, not this machine's.
+
+    `option` is the one that named the port.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -59,7 +70,7 @@ def listen(host: str, port: int) -> socket.socket:
             raise CannotStart(f"--host {host}: {where}: give an address of this machine") from None
         down = f"dhemu down --endpoint {_endpoint(host, port)}"
         raise CannotStart(
-            f"--port {port}: {where}: choose another --port, or stop what holds it ({down})"
+            f"{option} {port}: {where}: choose another {option}, or stop what holds it ({down})"
         ) from None
     return sock
 
@@ -71,7 +82,6 @@ def _endpoint(host: str, port: int) -> str:
 
 def open_world(settings: ServerSettings, store: StoreLike, endpoint: str) -> World:
     """The world of a server: what the store kept is taken back. Raises CannotStart."""
-    from emulator.cluster.settings import ClusterSettings
     from emulator.control.archive import load
     from emulator.control.entities import Entity, Type
     from emulator.control.settings import ControlSettings
@@ -82,8 +92,16 @@ def open_world(settings: ServerSettings, store: StoreLike, endpoint: str) -> Wor
         raise CannotStart(str(error)) from None
     # Simulated time may have run ahead of the wall before: it never runs backwards.
     epoch = max(time.time_ns(), *(each.body["updated"] + 1 for each in documents), 0)
-    control = ControlSettings(profile=settings.profile, endpoint=endpoint, epoch=epoch)
-    cluster = ClusterSettings(service_range=settings.service_range, epoch=epoch)
+    control = ControlSettings(
+        profile=settings.profile,
+        endpoint=endpoint,
+        epoch=epoch,
+        namespace=settings.cluster.namespace,
+        deadline=settings.deadline,
+    )
+    cluster = replace(settings.cluster, epoch=epoch)
+    if settings.service_range is not None:
+        cluster = replace(cluster, service_range=settings.service_range)
     try:
         world = World(
             WorldSettings(
@@ -97,7 +115,7 @@ def open_world(settings: ServerSettings, store: StoreLike, endpoint: str) -> Wor
         )
     except ValueError as error:
         store.close()
-        raise CannotStart(f"--service-range {settings.service_range}: {error}") from None
+        raise CannotStart(f"--service-range {cluster.service_range}: {error}") from None
 
     def revive(document: Document) -> Entity:
         kinds = world.plane.kinds
@@ -173,10 +191,27 @@ def _is_own(name: str, at: int, host: str, port: int) -> bool:
     return at == port and name in {host, "127.0.0.1", "::1", "localhost", socket.gethostname()}
 
 
-async def serve(settings: ServerSettings, ready: Callable[[str], None]) -> None:
+@contextlib.asynccontextmanager
+async def _kube(world: World, sock: socket.socket | None) -> AsyncIterator[str]:
+    """The cluster's own API on its socket, if there is one; its URL, or an empty text."""
+    if sock is None:
+        yield ""
+        return
+    from emulator.kubeapi.serving import listening
+
+    async with listening(world, sock) as url:
+        yield url
+
+
+async def serve(
+    settings: ServerSettings,
+    ready: Callable[[str], None],
+    kube_ready: Callable[[str], None] = lambda url: None,
+) -> None:
     """Serves until it is told to stop (SIGINT, SIGTERM or `/_emulator/shutdown`).
 
-    `ready` is told the endpoint once requests are answered. Raises CannotStart.
+    `ready` is told the endpoint once requests are answered, and before that `kube_ready` the URL of
+    the cluster's API, where it is served. Raises CannotStart.
     """
     import uvicorn
 
@@ -189,6 +224,7 @@ async def serve(settings: ServerSettings, ready: Callable[[str], None]) -> None:
                 ready(endpoint)
 
     sock = listen(settings.host, settings.port)
+    kube_sock: socket.socket | None = None
     server: uvicorn.Server | None = None
 
     def stop() -> None:
@@ -196,7 +232,14 @@ async def serve(settings: ServerSettings, ready: Callable[[str], None]) -> None:
             server.should_exit = True
 
     try:
-        async with running(settings, sock, stop=stop) as (app, _, endpoint):
+        if settings.kube_port is not None:
+            kube_sock = listen(settings.host, settings.kube_port, "--kube-port")
+        async with (
+            running(settings, sock, stop=stop) as (app, world, endpoint),
+            _kube(world, kube_sock) as url,
+        ):
+            if url:
+                kube_ready(url)
             config = uvicorn.Config(
                 app,  # type: ignore[arg-type]  # an ASGI app by shape
                 http=GatewayProtocol,
@@ -211,3 +254,5 @@ async def serve(settings: ServerSettings, ready: Callable[[str], None]) -> None:
             await server.serve(sockets=[sock])
     finally:
         sock.close()
+        if kube_sock is not None:
+            kube_sock.close()

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emulator import __version__
-from emulator.api import control, functions, projects, runs, tasks, wellknown
+from emulator.api import control, faults, functions, projects, runs, tasks, wellknown
 from emulator.api.hub import BODY_LIMIT, Hub, Json
 from emulator.domain.errors import Refused
 from emulator.store import StoreError
@@ -33,7 +33,7 @@ def create_app(hub: Hub) -> FastAPI:
         openapi_url="/_emulator/openapi.json",
         redoc_url=None,
     )
-    for module in (wellknown, projects, functions, tasks, runs, control):
+    for module in (wellknown, projects, functions, tasks, runs, control, faults):
         app.include_router(module.router(hub))
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _http)

@@ -194,7 +194,7 @@ def _of_scenario(loaded: Loaded) -> list[Deployment]:
     if unused:
         note(
             f"{', '.join(unused)} of {loaded.path} are not applied to a running emulator "
-            "(behaviours: dhemu up --behaviours FILE)"
+            "(dhemu up --behaviours FILE --cluster FILE)"
         )
     return found
 

@@ -36,7 +36,7 @@ def sim(file: str, seed: int | None, journal: str | None, speed: str, output: st
     from emulator.scenario.runner import run_scenario
 
     pace = _pace(speed)
-    loaded = _load(file)
+    loaded = load_file(file)
     where = Path(journal) if journal else _default_journal(loaded, seed)
     began = time.perf_counter()
     try:
@@ -61,11 +61,12 @@ def sim(file: str, seed: int | None, journal: str | None, speed: str, output: st
 @click.argument("file", metavar="FILE|NAME")
 def check(file: str) -> None:
     """Read a scenario and say what is wrong with it."""
-    loaded = _load(file)
+    loaded = load_file(file)
     click.echo(f"{loaded.path}: well ({len(loaded.scenario.steps)} steps)")
 
 
-def _load(file: str) -> Loaded:
+def load_file(file: str) -> Loaded:
+    """The scenario of a file or a name. Exits with 2 and what is wrong with it."""
     from emulator.scenario.loader import load
     from emulator.scenario.rules import ScenarioError, ScenarioNotFound
 
@@ -116,6 +117,8 @@ def _print_text(result: Result, where: Path) -> None:
 
 
 def _print_json(result: Result, where: Path) -> None:
+    from emulator.scenario import load_report
+
     shown = {
         "name": result.scenario.name,
         "seed": result.seed,
@@ -147,6 +150,7 @@ def _print_json(result: Result, where: Path) -> None:
             }
             for each in result.answers
         ],
+        "loads": {name: load_report.data(load) for name, load in result.loads.items()},
     }
     if result.failure is not None:
         failed = result.failure

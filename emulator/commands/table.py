@@ -23,6 +23,10 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "up": Entry("emulator.commands.up", "up", "Start an emulator and serve until stopped."),
         "down": Entry("emulator.commands.down", "down", "Stop a running emulator."),
         "status": Entry("emulator.commands.status", "status", "Show how the emulator is."),
+        "fault": Entry(
+            "emulator.commands.fault", "fault", "Break something, see what is broken, heal it."
+        ),
+        "kube": Entry("emulator.commands.kube", "kube", "Serve the simulated cluster to kubectl."),
     },
     "Inside": {
         "env": Entry(

@@ -23,6 +23,7 @@ from emulator.commands.output import note
 from emulator.commands.problem import Problem
 
 if TYPE_CHECKING:
+    from emulator.cluster.settings import ClusterSettings
     from emulator.domain.quirks import Profile
     from emulator.server import ServerSettings
     from emulator.workloads.rules import Rule
@@ -67,12 +68,26 @@ _DETACHING = ("detach", "ready_fd")
 )
 @click.option("--quirk", multiple=True, metavar="NAME=on|off", help="Change one quirk; repeats.")
 @click.option(
-    "--service-range", default="172.16.0.0/12", metavar="CIDR", help="Addresses of services."
+    "--service-range",
+    metavar="CIDR",
+    show_default="172.16.0.0/12",
+    help="Addresses of services.",
+)
+@click.option(
+    "--cluster",
+    metavar="FILE|NAME",
+    help="A scenario whose cluster and registry are to be the emulator's.",
 )
 @click.option(
     "--egress", default="allow", metavar="deny|allow|HOSTS", help="What services may call outside."
 )
 @click.option("--behaviours", metavar="FILE", help="What answers for which image: YAML rules.")
+@click.option(
+    "--kube-port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Serve the cluster to kubectl here as well.",
+)
 @click.option("--detach", is_flag=True, help="Go on in the background once it answers.")
 @click.option("--ready-fd", type=int, hidden=True)
 @click.pass_context
@@ -127,6 +142,7 @@ def _settings(options: dict[str, Any]) -> ServerSettings:
         from emulator.commands.behaviours import read_rules
 
         rules = read_rules(options["behaviours"])
+    cluster, deadline = _cluster(options)
     return ServerSettings(
         profile=_profile(options["profile"], options["quirk"]),
         host=options["host"],
@@ -135,9 +151,33 @@ def _settings(options: dict[str, Any]) -> ServerSettings:
         mode=_read("--speed", lambda: Mode.parse(options["speed"])),
         seed=options["seed"],
         service_range=options["service_range"],
+        cluster=cluster,
+        deadline=deadline,
         egress=_read("--egress", lambda: parse_egress(options["egress"])),
         rules=rules,
+        kube_port=options["kube_port"],
     )
+
+
+def _cluster(options: dict[str, Any]) -> tuple[ClusterSettings, int]:
+    """The simulated cluster, and its progress deadline in seconds."""
+    from emulator.cluster.settings import ClusterSettings
+    from emulator.domain.timefmt import SECOND
+
+    cluster, deadline = ClusterSettings(), 600
+    if options["cluster"] is not None:
+        from emulator.scenario.loader import load
+        from emulator.scenario.rules import ScenarioError, ScenarioNotFound
+
+        try:
+            scenario = load(options["cluster"]).scenario
+        except ScenarioNotFound as error:
+            raise Problem(str(error), field="--cluster") from None
+        except ScenarioError as error:
+            raise Problem(f"{error.file}:{error.problems[0]}", field="--cluster") from None
+        cluster = scenario.cluster_settings()
+        deadline = scenario.cluster.progress_deadline // SECOND
+    return cluster, deadline
 
 
 def _read(option: str, parse: Callable[[], T]) -> T:
@@ -206,16 +246,18 @@ def _serve(settings: ServerSettings, options: dict[str, Any], stopping: _Stoppin
 
     logging.basicConfig(format="dhemu: %(name)s: %(message)s", level=logging.WARNING)
 
+    kube: list[str] = []
+
     def ready(endpoint: str) -> None:
         stopping.ready = True
-        click.echo(_banner(settings, options, endpoint), err=True)
+        click.echo(_banner(settings, options, endpoint, kube), err=True)
         if options["ready_fd"] is not None:
             with open(options["ready_fd"], "w", encoding="utf-8") as parent:
                 parent.write(f"{endpoint}\n")
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve(settings, ready))
+            runner.run(serve(settings, ready, kube.append))
     except CannotStart as error:
         raise Problem(str(error)) from None
     note("stopped")
@@ -231,7 +273,9 @@ def _loop_factory() -> Callable[[], Any] | None:
     return factory
 
 
-def _banner(settings: ServerSettings, options: dict[str, Any], endpoint: str) -> str:
+def _banner(
+    settings: ServerSettings, options: dict[str, Any], endpoint: str, kube: list[str]
+) -> str:
     from emulator.commands.env import environment, exports
     from emulator.commands.output import pairs
 
@@ -243,6 +287,7 @@ def _banner(settings: ServerSettings, options: dict[str, Any], endpoint: str) ->
         ("seed", settings.seed),
         ("database", _database(settings.database)),
         ("egress", settings.egress),
+        *(("kubectl", f"--server {url}") for url in kube),
     ]
     shown = environment(endpoint, os.environ)
     told = {name: shown[name] for name in ("DHCORE_ENDPOINT", "HTTP_PROXY", "NO_PROXY")}

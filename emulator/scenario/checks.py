@@ -12,15 +12,20 @@ from collections.abc import Iterable, Iterator
 from emulator.domain.errors import Refused
 from emulator.domain.kinds import KindRegistry, ServeKind, load
 from emulator.domain.timefmt import format_duration
+from emulator.scenario.fault_checks import FaultChecks
 from emulator.scenario.positions import Node
 from emulator.scenario.rules import Problem, nearest, problem, short
 from emulator.scenario.schema import (
     Assert,
+    Break,
     Declare,
     Delete,
     Deploy,
     Function,
+    Heal,
     Invoke,
+    Load,
+    Resume,
     Scenario,
     Step,
     Stop,
@@ -30,6 +35,14 @@ from emulator.scenario.shape import path_text
 from emulator.scenario.specs import Specs
 
 Loc = tuple[int | str, ...]
+
+#: The cluster's lists in which a name stands for one thing.
+_NAMED = {
+    "nodes": "node pool",
+    "quotas": "quota",
+    "limit_ranges": "limit range",
+    "priority_classes": "priority class",
+}
 
 
 def check(scenario: Scenario, root: Node) -> Iterator[Problem]:
@@ -48,22 +61,35 @@ class _Checks:
         self._functions: dict[str, ServeKind | None] = {}
         self._runs: dict[str, int] = {}
         self._ids: dict[str, int] = {}
+        self._loads: dict[str, int] = {}
         self._later = {
             step.name: index
             for index, step in reversed(list(enumerate(scenario.steps)))
             if isinstance(step, Deploy)
         }
+        self._faults = FaultChecks(
+            root, scenario.cluster.nodes, self._later, self._declared(scenario)
+        )
         self._now = 0
+
+    @staticmethod
+    def _declared(scenario: Scenario) -> list[str]:
+        """The functions that the file declares anywhere."""
+        later = [step.function for step in scenario.steps if isinstance(step, Declare)]
+        return [function.name for function in (*scenario.functions, *later)]
 
     def all(self) -> Iterator[Problem]:
         """Every problem."""
-        yield from self._pools()
+        for key, what in _NAMED.items():
+            yield from self._twice(key, what)
         for index, function in enumerate(self._scenario.functions):
             loc: Loc = ("functions", index)
             if function.name in self._functions:
                 message = f"the function {short(function.name)} is declared twice"
                 yield self._at("E203", (*loc, "name"), message)
             yield from self._declare(function, loc)
+        for index, fault in enumerate(self._scenario.faults):
+            yield from self._faults.fault(fault, ("faults", index))
         for index, step in enumerate(self._scenario.steps):
             loc = ("steps", index)
             yield from self._time(step, loc)
@@ -72,13 +98,14 @@ class _Checks:
     def _at(self, rule: str, loc: Loc, message: str, mend: str = "") -> Problem:
         return problem(rule, self._root.locate(loc), path_text(loc), message, mend)
 
-    def _pools(self) -> Iterator[Problem]:
+    def _twice(self, key: str, what: str) -> Iterator[Problem]:
+        """Names that are there twice in one of the cluster's lists."""
         seen: set[str] = set()
-        for index, pool in enumerate(self._scenario.cluster.nodes):
-            if pool.name in seen:
-                loc: Loc = ("cluster", "nodes", index, "name")
-                yield self._at("E206", loc, f"the node pool {short(pool.name)} is there twice")
-            seen.add(pool.name)
+        for index, each in enumerate(getattr(self._scenario.cluster, key)):
+            if each.name in seen:
+                loc: Loc = ("cluster", key, index, "name")
+                yield self._at("E206", loc, f"the {what} {short(each.name)} is there twice")
+            seen.add(each.name)
 
     def _declare(self, function: Function, loc: Loc) -> Iterator[Problem]:
         """A function becomes known, even when its kind is not."""
@@ -125,10 +152,18 @@ class _Checks:
                 yield from self._used(step.invoke, (*loc, "invoke"))
             case Stop():
                 yield from self._used(step.stop, (*loc, "stop"))
+            case Resume():
+                yield from self._used(step.resume, (*loc, "resume"))
             case Delete():
                 yield from self._used(step.delete, (*loc, "delete"))
             case Assert():
                 yield from self._used(step.condition.run, (*loc, "assert", "run"))
+            case Load():
+                yield from self._load(step, index, loc)
+            case Break():
+                yield from self._faults.fault(step, loc)
+            case Heal():
+                yield from self._faults.heal(step.heal, (*loc, "heal"))
 
     def _deploy(self, step: Deploy, index: int, loc: Loc) -> Iterator[Problem]:
         if step.deploy not in self._functions:
@@ -148,6 +183,16 @@ class _Checks:
         kind = self._functions.get(step.deploy)
         if kind is not None:
             yield from self._specs.run(kind, step.spec, (*loc, "spec"))
+
+    def _load(self, step: Load, index: int, loc: Loc) -> Iterator[Problem]:
+        yield from self._used(step.load, (*loc, "load"))
+        if step.name in self._loads:
+            key = "load" if step.alias is None else "as"
+            message = f"steps[{self._loads[step.name]}] is the load {short(step.name)} already"
+            yield self._at("E217", (*loc, key), message)
+        self._loads.setdefault(step.name, index)
+        if step.endless and not step.background:
+            yield self._at("E218", loc, f"the load {short(step.name)} never ends")
 
     def _unknown(self, run: str, loc: Loc) -> Problem:
         mend = nearest(run, self._later) + "name a run that a step deploys"

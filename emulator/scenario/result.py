@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from emulator.cluster import traffic
 from emulator.control.entities import Run
 from emulator.domain.journal import Row
 from emulator.scenario.schema import Scenario
@@ -37,7 +38,10 @@ class Answer:
 
 @dataclass(slots=True)
 class Result:
-    """How a scenario went. `services` holds each run's `status.service` when it became RUNNING."""
+    """How a scenario went. `services` holds each run's `status.service` when it became RUNNING.
+
+    `violations` are the judge's sentences, where there was one.
+    """
 
     scenario: Scenario
     seed: int
@@ -47,4 +51,6 @@ class Result:
     runs: dict[str, Run] = field(default_factory=dict)
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
+    loads: dict[str, traffic.Result] = field(default_factory=dict)
     failure: Failure | None = None
+    violations: list[str] = field(default_factory=list)

@@ -75,12 +75,17 @@ RULES: dict[str, Rule] = {
     "E114": Rule("the schema's version is known", "write `scenario: 1`"),
     "E115": Rule("a pattern can match", "close the bracket, or write [[] for a bracket itself"),
     "E116": Rule("a value is valid", "see the key's description"),
+    "E117": Rule(
+        "arrivals have one of rate, every and users, and only users think",
+        "write {rate: 100}, {every: {exponential: 10ms}} or {users: 5, think: 1s}",
+    ),
+    "E118": Rule("a bound is a comparison and a value", 'write it like "< 200ms" or ">= 99%"'),
     "E201": Rule("a function that is named exists", "declare it under functions"),
     "E202": Rule("a run that is named exists", "deploy it in a step"),
     "E203": Rule("a function is declared once", "rename one, or use a function step"),
     "E204": Rule("a run's scenario name is unique", "give this deploy another name with `as`"),
     "E205": Rule("a run's id is unique", "give another id, or leave it out"),
-    "E206": Rule("a node pool's name is unique", "rename one of the two"),
+    "E206": Rule("a name in a list of the cluster is unique", "rename one of the two"),
     "E207": Rule("a run is deployed before it is used", "move this step after the deploy"),
     "E208": Rule(
         "a `when` without a timeout names a run deployed before it",
@@ -97,6 +102,19 @@ RULES: dict[str, Rule] = {
     ),
     "E215": Rule("a resource profile that is named exists", "declare it under profiles"),
     "E216": Rule("resources in a spec are quantities", "write a number and a unit, like 500m"),
+    "E217": Rule("a load's name is unique", "give this load another name with `as`"),
+    "E218": Rule(
+        "a load that the next step waits for ends by itself",
+        "give it `for` or `count`, or `background: true`",
+    ),
+    "E219": Rule("a fault's kind is known", "choose a known kind"),
+    "E220": Rule("a fault's attributes are those of its kind", "see the kind's attributes"),
+    "E221": Rule(
+        "a fault strikes what there is, and what its kind can strike",
+        "write cluster, or parts like run/NAME",
+    ),
+    "E222": Rule("a fault's name is unique", "give this fault another name with `as`"),
+    "E223": Rule("a fault that is healed has been named before", "name a fault that stands above"),
 }
 
 

@@ -2,15 +2,16 @@
 
 Rules: steps are done in the order of the file, each when its time has come; the first thing that is not
 as the scenario says ends the run with a `Failure`. After the last step the world goes on to `until`
-where the scenario says one, else until no run and no pod is on its way anywhere. An invocation takes
-the gateway's own policy; what user code answers stays out of the journal.
+where the scenario says one, else until no run, no pod and no load is on its way anywhere and no fault
+is to begin or to end.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
+from emulator.cluster.faults import FaultError
 from emulator.control.entities import Entity, Run
 from emulator.control.settings import DEFAULT_PROFILES, ControlSettings, ResourceProfile
 from emulator.domain.errors import Refused
@@ -18,48 +19,75 @@ from emulator.domain.journal import Row, Sink
 from emulator.domain.names import FunctionRef, TaskRef
 from emulator.domain.quirks import PROFILES
 from emulator.domain.timefmt import OFFLINE_EPOCH, SECOND, format_duration
-from emulator.domain.workload import Request, Response
-from emulator.gateway.egress import DENY
-from emulator.gateway.policy import Asked, Forward, Refuse, decide
+from emulator.scenario.conditions import mismatch
+from emulator.scenario.faults import ALL
+from emulator.scenario.invoking import ask
 from emulator.scenario.loader import Loaded, digest
-from emulator.scenario.result import Answer, Failure, Result
+from emulator.scenario.result import Failure, Result
 from emulator.scenario.schema import (
     Assert,
+    Break,
     Condition,
     Declare,
     Delete,
     Deploy,
     Function,
+    Heal,
     Invoke,
+    Load,
+    Resume,
     Step,
     Stop,
 )
+from emulator.scenario.traffic import Loads
 from emulator.world import World, WorldSettings
 
 #: Called with the instant that is about to be reached; sleeps where the run follows the wall.
 Pace = Callable[[int], None]
 
 
-class _Failed(Exception):
-    pass
+class Judge(Protocol):
+    """Says what is wrong with a world while a scenario goes on in it."""
+
+    def look(self) -> Iterable[object]:
+        """What has become wrong since the last look; asked after every step."""
+
+    def finish(self) -> Iterable[object]:
+        """What is wrong in the end."""
+
+
+class StepFailed(Exception):
+    """A step is not as the scenario says; the text says how."""
 
 
 def run_scenario(
-    loaded: Loaded, *, seed: int | None = None, sink: Sink | None = None, pace: Pace | None = None
+    loaded: Loaded,
+    *,
+    seed: int | None = None,
+    sink: Sink | None = None,
+    pace: Pace | None = None,
+    judge: Callable[[World], Judge] | None = None,
 ) -> Result:
-    """Runs a scenario to its end and says how it went. `seed` overrides the file's."""
-    runner = _Runner(loaded, seed, sink, pace)
+    """Runs a scenario to its end and says how it went. `seed` overrides the file's.
+
+    What the judge finds is in the result's `violations`; the scenario goes on.
+    """
+    runner = Runner(loaded, seed, sink, pace)
     try:
-        return runner.run()
+        return runner.run(judge)
     finally:
         runner.world.close()
 
 
-class _Runner:
-    """One run of one scenario."""
+class Runner:
+    """One run of one scenario: `run` does all of it, `begin` and `take` a step at a time."""
 
     def __init__(
-        self, loaded: Loaded, seed: int | None, sink: Sink | None, pace: Pace | None
+        self,
+        loaded: Loaded,
+        seed: int | None = None,
+        sink: Sink | None = None,
+        pace: Pace | None = None,
     ) -> None:
         scenario = loaded.scenario
         self._scenario = scenario
@@ -87,14 +115,36 @@ class _Runner:
             sink=sink,
         )
         self.world.journal.listen(self._seen)
+        self._loads = Loads(self.world)
         self._functions: dict[str, Entity] = {}
         self._tasks: dict[str, Entity] = {}
 
     # -- the run ---------------------------------------------------------------------------------
 
-    def run(self) -> Result:
+    def run(self, judge: Callable[[World], Judge] | None = None) -> Result:
         """Everything, from the project to the last event."""
         result, world = self.result, self.world
+        judged = judge(world) if judge is not None else None
+        self.begin()
+        for index, step in enumerate(self._scenario.steps):
+            try:
+                self.take(index, step)
+            except (StepFailed, Refused, FaultError) as failed:
+                result.failure = Failure(index, world.kernel.now, str(failed))
+                break
+            if judged is not None:
+                result.violations += map(str, judged.look())
+        self._finish()
+        if judged is not None:
+            result.violations += map(str, judged.finish())
+        result.end = world.kernel.now
+        result.sha256 = world.journal.sha256
+        result.rows = world.journal.rows
+        return result
+
+    def begin(self) -> None:
+        """What is there before the first step: project, functions, planned faults."""
+        world = self.world
         project = {"name": self._scenario.project}
         world.command(
             "create",
@@ -103,20 +153,30 @@ class _Runner:
         )
         for function in self._scenario.functions:
             self._declare(function)
-        for index, step in enumerate(self._scenario.steps):
-            try:
-                self._wait(step)
-                self._do(step)
-            except (_Failed, Refused) as failed:
-                result.failure = Failure(index, world.kernel.now, str(failed))
-                break
+        for fault in self._scenario.faults:
+            world.faults.start(fault.made(fault.at), fault.alias or "")
+
+    def take(self, index: int, step: Step) -> None:
+        """A step, once its time has come. Raises StepFailed, Refused and FaultError."""
+        self._wait(step)
+        self._do(index, step)
+
+    def _finish(self) -> None:
+        """Lets the world come to its end, and judges the loads that went on beside the steps."""
+        result, loads = self.result, self._loads
         if result.failure is None:
             asked = "until" in self._scenario.model_fields_set
-            self._go(self._scenario.until, lambda: not asked and self._at_rest())
-        result.end = world.kernel.now
-        result.sha256 = world.journal.sha256
-        result.rows = world.journal.rows
-        return result
+            if not asked:
+                loads.stop_endless()
+            self._go(
+                self._scenario.until,
+                lambda: not asked and not loads.busy() and self._at_rest(),
+            )
+        loads.stop()
+        result.loads = loads.results()
+        for index, problem in loads.judge() if result.failure is None else ():
+            result.failure = Failure(index, self.world.kernel.now, problem)
+            break
 
     def _go(self, limit: int, done: Callable[[], bool] = lambda: False) -> bool:
         """Steps up to `limit`, or until `done`; says whether it is."""
@@ -130,9 +190,12 @@ class _Runner:
         return True
 
     def _at_rest(self) -> bool:
-        workloads = self.world.cluster.workloads.values()
-        ending = any(pod.terminating for workload in workloads for pod in workload.pods)
-        return not ending and not self.world.plane.moving()
+        groups = self.world.cluster.groups.values()
+        ending = any(
+            group.deployment is None or any(pod.terminating for pod in group.pods)
+            for group in groups
+        )
+        return not ending and not self.world.plane.moving() and not self.world.faults.waiting
 
     def _go_to(self, time: int) -> None:
         self._go(time)
@@ -146,23 +209,24 @@ class _Runner:
         elif step.after is not None:
             self._go_to(now + step.after)
         elif (when := step.when) is not None and not self._go(
-            now + when.timeout, lambda: self._mismatch(when) is None
+            now + when.timeout, lambda: mismatch(self.result.runs, when) is None
         ):
             waited = format_duration(when.timeout)
-            raise _Failed(f"waited {waited}, and {self._mismatch(when)}")
+            raise StepFailed(f"waited {waited}, and {mismatch(self.result.runs, when)}")
         else:
             self._go(now)  # what is due now comes first
 
     # -- the steps -------------------------------------------------------------------------------
 
-    def _do(self, step: Step) -> None:
+    def _do(self, index: int, step: Step) -> None:
         if isinstance(step, Deploy):
             self._deploy(step)
         elif isinstance(step, Invoke):
             self._invoke(step)
         elif isinstance(step, Stop):
-            run = self.result.runs[step.stop]
-            self._command("stop", run, lambda now: self.world.plane.runs.act(now, run, "stop"))
+            self._act("stop", step.stop, refused=step.refused)
+        elif isinstance(step, Resume):
+            self._act("resume", step.resume, refused=step.refused)
         elif isinstance(step, Delete):
             run = self.result.runs[step.delete]
             self._command("delete", run, lambda now: self.world.plane.runs.delete(now, run))
@@ -170,6 +234,24 @@ class _Runner:
             self._declare(step.function)
         elif isinstance(step, Assert):
             self._assert(step.condition)
+        elif isinstance(step, Load):
+            self._load(index, step)
+        elif isinstance(step, Break):
+            self.world.faults.start(step.made(), step.alias or "")
+        elif isinstance(step, Heal):
+            faults = self.world.faults
+            faults.heal_all() if step.heal == ALL else faults.heal(step.heal)
+
+    def _act(self, action: str, name: str, *, refused: bool) -> None:
+        run = self.result.runs[name]
+        try:
+            self._command(action, run, lambda now: self.world.plane.runs.act(now, run, action))
+        except Refused:
+            if not refused:
+                raise
+            return
+        if refused:
+            raise StepFailed(f"the platform took the {action} of run {name}: it was to refuse it")
 
     def _command(self, verb: str, run: Run, fn: Callable[[int], None]) -> None:
         self.world.command(verb, f"Run/{run.id}", fn)
@@ -212,67 +294,37 @@ class _Runner:
 
     def _invoke(self, step: Invoke) -> None:
         run = self.result.runs[step.invoke]
-        answer = self._ask(run, step)
+        answer = ask(self.world, run, step)
         self.result.answers.append(answer)
         expected = step.expect
         if expected is None:
             return
         text = answer.body.decode(errors="replace")
         if expected.status is not None and answer.status != expected.status:
-            raise _Failed(
+            raise StepFailed(
                 f"{step.method} {answer.url} answered {answer.status}, expected "
                 f"{expected.status}: {text[:200]}"
             )
         if expected.body is not None and text != expected.body:
-            raise _Failed(
+            raise StepFailed(
                 f"{step.method} {answer.url} answered {text[:200]!r}, expected {expected.body!r}"
             )
 
-    def _ask(self, run: Run, step: Invoke) -> Answer:
-        world = self.world
-        authority = self._authority(run)
-        asked = Asked(step.method, "http", authority, step.path)
-        decision = decide(world, asked, DENY, lambda host, port: False)
-        route = None
-        if isinstance(decision, Forward):
-            route = decision.route
-            headers = tuple((name.lower(), value) for name, value in step.headers.items())
-            request = Request(
-                step.method,
-                step.path,
-                (("host", authority), *headers),
-                (step.body or "").encode(),
-                decision.authority.host,
-                decision.authority.port,
-            )
-            try:
-                response = _answer(route.target(request))
-            except ConnectionError as error:
-                response = _refusal(502, f"{route.service} does not answer: {error}")
-        elif isinstance(decision, Refuse):
-            response = _refusal(decision.status, decision.message)
-        else:
-            response = _refusal(502, f"{authority} is no service")
-        world.invoked(route, step.method, authority, response.status)
-        return Answer(
-            step.invoke,
-            step.method,
-            f"http://{authority}{step.path}",
-            world.kernel.now,
-            response.status,
-            response.headers,
-            response.body,
-        )
-
-    def _authority(self, run: Run) -> str:
-        service = run.current_status(OFFLINE_EPOCH).get("service", {})
-        if url := service.get("url"):
-            return str(url)
-        ports = run.row.ports(run.spec)
-        return f"{self.world.service_name(run)}:{ports[0].port if ports else 80}"
+    def _load(self, index: int, step: Load) -> None:
+        loads = self._loads
+        try:
+            loads.start(index, step, self.result.runs[step.load])
+        except ValueError as error:
+            raise StepFailed(f"load {step.name}: {error}") from None
+        if step.background:
+            return
+        if not self._go(self._scenario.until, lambda: loads.over(step.name)):
+            raise StepFailed(loads.late(step.name))
+        if problem := loads.mismatch(step.name):
+            raise StepFailed(problem)
 
     def _assert(self, condition: Condition) -> None:
-        problem = self._mismatch(condition)
+        problem = mismatch(self.result.runs, condition)
         asked = condition.model_dump(mode="json", exclude_none=True, exclude={"run"})
         run = self.result.runs[condition.run]
         self.world.journal.record(
@@ -284,21 +336,9 @@ class _Runner:
             held=problem is None,
         )
         if problem is not None:
-            raise _Failed(problem)
+            raise StepFailed(problem)
 
     # -- what is seen ----------------------------------------------------------------------------
-
-    def _mismatch(self, condition: Condition) -> str | None:
-        """Why a condition does not hold, None when it does."""
-        run = self.result.runs[condition.run]
-        why = f": {run.message}" if run.message else ""
-        if condition.state is not None and run.state is not condition.state:
-            return f"run {condition.run} is {run.state}, not {condition.state}{why}"
-        if condition.health is not None and run.current_health is not condition.health:
-            return f"run {condition.run} is {run.current_health}, not {condition.health}{why}"
-        if condition.message is not None and condition.message not in run.message:
-            return f"run {condition.run} says {run.message!r}, not {condition.message!r}"
-        return None
 
     def _seen(self, row: Row) -> None:
         if row.kind == "run" and row.data["state"] == "RUNNING":
@@ -306,17 +346,3 @@ class _Runner:
                 if row.subject == f"Run/{run.id}" and name not in self.result.services:
                     status = run.current_status(OFFLINE_EPOCH)
                     self.result.services[name] = status.get("service", {})
-
-
-def _answer(made: Response | Awaitable[Response]) -> Response:
-    if isinstance(made, Response):
-        return made
-
-    async def wait() -> Response:
-        return await made
-
-    return asyncio.run(wait())
-
-
-def _refusal(status: int, message: str) -> Response:
-    return Response(status, (("content-type", "text/plain"),), message.encode())

@@ -2,45 +2,40 @@
 
 Rules: the models say the shape and nothing else: what needs two places of the file to judge (names
 that must exist, the order of time, a kind's specs) is in `checks`. Strict: unknown keys are errors and
-no value is converted, except the texts that `fields` parses. Defaults of the cluster are those of
-`emulator.cluster.settings`. Durations are nanoseconds, cpu millicores, sizes bytes. A new action is
-one class and one entry of `ACTIONS`.
+no value is converted, except the texts that `fields` parses. The cluster's and the registry's sections
+are in `clusters`, a load's fields in `loads`, a fault's in `faults`. Durations are nanoseconds. A new
+action is one class and one entry of `ACTIONS`.
 """
 
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from emulator.cluster import settings
+from emulator.cluster.settings import ClusterSettings
 from emulator.domain.health import Health
 from emulator.domain.lifecycle import State
-from emulator.domain.timefmt import HOUR, MINUTE, SECOND
+from emulator.domain.timefmt import HOUR, MINUTE
+from emulator.scenario.clusters import Cluster, Registry, cluster_settings
+from emulator.scenario.faults import FaultFields, PlannedFault
 from emulator.scenario.fields import (
-    Bytes,
-    Cpu,
-    Delay,
     Duration,
     Headers,
     Identifier,
     Items,
-    Label,
     Maybe,
     Model,
-    Network,
-    Pattern,
     Project,
     QuantityText,
-    Size,
     Span,
     Spec,
     Text,
     form,
 )
+from emulator.scenario.loads import LoadFields
 from emulator.scenario.rules import short
 from emulator.workloads.rules import RuleModel
 
@@ -49,44 +44,6 @@ VERSION = 1
 _NAME = re.compile(r"[a-z0-9-]{1,100}")
 _PATH = re.compile(r"/[!\"$-~]*")
 
-_CLUSTER = settings.ClusterSettings()
-_POOL = settings.NodePool()
-
-Count = Annotated[int, Field(ge=0, le=10_000)]
-
-
-class NodePool(Model):
-    """`count` nodes alike: cpu in millicores, memory in bytes, gpu and pods in units."""
-
-    name: Label
-    count: Count = _POOL.count
-    cpu: Cpu = _POOL.cpu
-    memory: Bytes = _POOL.memory
-    gpu: Count = _POOL.gpu
-    pods: Annotated[int, Field(ge=1, le=10_000)] = _POOL.pods
-
-
-def _some(pools: tuple[NodePool, ...]) -> tuple[NodePool, ...]:
-    if not pools:
-        raise PydanticCustomError(
-            "empty", "the list is empty", {"mend": "name a pool, or remove the key"}
-        )
-    return pools
-
-
-class Cluster(Model):
-    """The simulated cluster.
-
-    `start` is the time from a pulled image to a running container, `progress_deadline` (nanoseconds)
-    how long a Deployment may take to become ready.
-    """
-
-    namespace: Label = _CLUSTER.namespace
-    service_range: Network = IPv4Network(_CLUSTER.service_range)
-    nodes: Annotated[Items[NodePool], AfterValidator(_some)] = (NodePool(name=_POOL.name),)
-    start: Delay = _CLUSTER.start
-    progress_deadline: Span = 600 * SECOND
-
 
 class ResourceProfile(Model):
     """What a run that names this profile asks of a node: Kubernetes quantities as text."""
@@ -94,23 +51,6 @@ class ResourceProfile(Model):
     cpu: Maybe[QuantityText] = None
     mem: Maybe[QuantityText] = None
     gpu: Maybe[QuantityText] = None
-
-
-class ImageRule(Model):
-    """What the registry says of images that match `image` (fnmatch): a size in bytes, an error."""
-
-    image: Pattern
-    size: Maybe[Size] = None
-    error: Maybe[Text] = None
-
-
-class Registry(Model):
-    """Where images come from: a delay before the first byte, bytes a second, bytes an image."""
-
-    latency: Delay = _CLUSTER.registry.latency
-    bandwidth: Bytes = _CLUSTER.registry.bandwidth
-    size: Size = _CLUSTER.registry.size
-    images: Items[ImageRule] = ()
 
 
 class Function(Model):
@@ -207,11 +147,21 @@ class Invoke(Step):
 
 
 class Stop(Step):
-    """Stops a run."""
+    """Stops a run; with `refused` the platform must say no."""
 
     action: ClassVar[str] = "stop"
 
     stop: Identifier
+    refused: bool = False
+
+
+class Resume(Step):
+    """Asks for a stopped run to go on; with `refused` the platform must say no."""
+
+    action: ClassVar[str] = "resume"
+
+    resume: Identifier
+    refused: bool = False
 
 
 class Delete(Step):
@@ -238,8 +188,29 @@ class Assert(Step):
     condition: Condition = Field(alias="assert")
 
 
+class Load(Step, LoadFields):
+    """Simulated clients call a run's service."""
+
+    action: ClassVar[str] = "load"
+
+
+class Break(Step, FaultFields):
+    """Something breaks."""
+
+    action: ClassVar[str] = "fault"
+
+
+class Heal(Step):
+    """Ends a fault; `all` ends every one."""
+
+    action: ClassVar[str] = "heal"
+
+    heal: Text
+
+
 ACTIONS: dict[str, type[Step]] = {
-    step.action: step for step in (Deploy, Invoke, Stop, Delete, Declare, Assert)
+    step.action: step
+    for step in (Deploy, Invoke, Stop, Resume, Delete, Declare, Assert, Load, Break, Heal)
 }
 
 
@@ -255,9 +226,13 @@ AnyStep = Annotated[
     Annotated[Deploy, Tag("deploy")]
     | Annotated[Invoke, Tag("invoke")]
     | Annotated[Stop, Tag("stop")]
+    | Annotated[Resume, Tag("resume")]
     | Annotated[Delete, Tag("delete")]
     | Annotated[Declare, Tag("function")]
-    | Annotated[Assert, Tag("assert")],
+    | Annotated[Assert, Tag("assert")]
+    | Annotated[Load, Tag("load")]
+    | Annotated[Break, Tag("fault")]
+    | Annotated[Heal, Tag("heal")],
     Discriminator(
         action_of,
         custom_error_type="action",
@@ -291,24 +266,9 @@ class Scenario(Model):
     behaviours: Items[RuleModel] = ()
     project: Project = "demo"
     functions: Items[Function] = ()
+    faults: Items[PlannedFault] = ()
     steps: Items[AnyStep] = ()
 
-    def cluster_settings(self, epoch: int = 0) -> settings.ClusterSettings:
+    def cluster_settings(self, epoch: int = 0) -> ClusterSettings:
         """The simulated cluster as its model wants it; `epoch` is Unix nanoseconds."""
-        pools: list[dict[str, Any]] = [pool.model_dump() for pool in self.cluster.nodes]
-        return settings.ClusterSettings(
-            namespace=self.cluster.namespace,
-            service_range=str(self.cluster.service_range),
-            pools=tuple(settings.NodePool(**pool) for pool in pools),
-            registry=settings.Registry(
-                latency=self.registry.latency,
-                bandwidth=self.registry.bandwidth,
-                size=self.registry.size,
-                images=tuple(
-                    settings.Image(rule.image, rule.size, rule.error or "")
-                    for rule in self.registry.images
-                ),
-            ),
-            start=self.cluster.start,
-            epoch=epoch,
-        )
+        return cluster_settings(self.cluster, self.registry, epoch)

@@ -51,6 +51,8 @@ _RULES = {
     "condition": "E113",
     "version": "E114",
     "pattern": "E115",
+    "arrivals": "E117",
+    "bound": "E118",
 }
 
 
@@ -134,6 +136,8 @@ _OWN = frozenset(
         "version",
         "pattern",
         "empty",
+        "arrivals",
+        "bound",
     }
 )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from emulator.domain.journal import Row
 from emulator.domain.timefmt import SECOND, format_duration
+from emulator.scenario import load_report
 from emulator.scenario.result import Result
 
 _HIDDEN = frozenset({"world"})
@@ -30,6 +31,8 @@ def render(result: Result, *, width: int = 110, limit: int = 400) -> str:
         at = format_duration(answer.time)
         lines += ["", f"# {answer.method} {answer.url} at {at}: {answer.status}"]
         lines.append(answer.body.decode(errors="replace").rstrip("\n"))
+    for load in result.loads.values():
+        lines += ["", *load_report.text(load)]
     return "\n".join(lines)
 
 
@@ -90,12 +93,13 @@ def _words(row: Row) -> Iterator[str]:
     if row.kind == "command":
         yield f"> {data['verb']}"
     elif data.get("gone"):
-        yield "gone"
-    elif row.kind == "service":
-        yield f"{data['type']} {data['clusterIP']}"
-        yield ", ".join(f"{port['port']} -> {port['targetPort']}" for port in data["ports"])
-        if data["alias"]:
-            yield "(alias)"
+        yield "gone" if row.kind != "endpoint" else f"endpoint {data['pod'][-5:]} gone"
+    elif row.kind == "object":
+        yield from _object_words(row)
+    elif row.kind == "bind":
+        yield f"on {data['node']}"
+    elif row.kind == "endpoint":
+        yield f"endpoint {data['pod'][-5:]} {'ready' if data['ready'] else 'not ready'}"
     elif row.kind == "pod":
         yield "ready" if data["ready"] else "not ready"
     elif row.kind == "alias":
@@ -105,8 +109,31 @@ def _words(row: Row) -> Iterator[str]:
     elif row.kind == "assert":
         asked = ", ".join(f"{name} {value}" for name, value in data["asked"].items())
         yield f"assert {asked}: {'holds' if data['held'] else 'does not hold'}"
+    elif row.kind in ("sent", "answered", "failed"):
+        yield f"{row.kind} {data['id']}"
+        yield str(data.get("status", data.get("reason", "")))
+        if "latency" in data:
+            yield f"after {load_report.milliseconds(data['latency'])}"
+    elif row.kind == "traffic":
+        why = load_report.reasons(data["outcomes"])
+        yield f"sent {data['sent']}, answered {data['answered']}, failed {data['failed']}{why}"
+    elif row.kind == "fault":
+        yield f"{data['fault']} {data['op']}: {data['target']}"
     elif row.kind == "exit":
         yield f"container exited with code {data['code']} ({data['reason']})"
     else:
         yield row.kind
         yield from (f"{name}={value}" for name, value in sorted(data.items()))
+
+
+def _object_words(row: Row) -> Iterator[str]:
+    data = row.data
+    if data["op"] == "DELETED":
+        yield "gone"
+        return
+    yield "made"
+    if row.subject.startswith("Service/"):
+        yield f"{data['type']} {data['clusterIP']}"
+        yield ", ".join(f"{port['port']} -> {port['targetPort']}" for port in data["ports"])
+        if data["alias"]:
+            yield "(alias)"

@@ -56,7 +56,7 @@ def test_a_failure_names_step_time_seed_and_the_command_again(tmp_path: Path) ->
     file.write_text(shelf.read_text().replace("status: 200", "status: 404"))
     result = dhemu("sim", str(file))
     assert result.exit_code == 1
-    assert "steps[1] failed at 1.510 s:" in result.stderr
+    assert "steps[1] failed at 3.010 s:" in result.stderr
     assert "answered 200, expected 404" in result.stderr
     assert f"dhemu sim {file} --seed 246968" in result.stderr
 

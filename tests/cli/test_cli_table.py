@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from emulator import __version__
 from emulator.cli import main
+from emulator.cluster.settings import ClusterSettings
 from emulator.commands.behaviours import read_rules
 from emulator.commands.client import parse_endpoint
 from emulator.commands.env import environment
@@ -24,6 +25,8 @@ from emulator.commands.group import root
 from emulator.commands.output import age, table, to_yaml
 from emulator.commands.problem import Problem
 from emulator.commands.table import COMMANDS, help_text
+from emulator.commands.up import _settings, up
+from emulator.server import ServerSettings
 from emulator.workloads.behaviours import Echo, Static
 
 HEAVY = (
@@ -106,6 +109,7 @@ BAD = [
         "--quirk: there is no quirk 'no-probe' (did you mean no-probes",
     ),
     (["up", "--behaviours", "/no/such"], "--behaviours: '/no/such' cannot be read"),
+    (["up", "--cluster", "/no/such"], "--cluster: no scenario '/no/such'"),
     (
         ["ls", "--endpoint", "ftp://x"],
         "--endpoint: 'ftp://x' is no http URL (write http://HOST:PORT",
@@ -308,3 +312,22 @@ def test_yaml_keeps_the_order_and_folds_nothing() -> None:
     data = {"z": "x " * 200, "a": [{"k": 1}], "empty": [], "none": None}
     text = to_yaml(data)
     assert [line.split(":")[0] for line in text.splitlines()] == ["z", "a", "- k", "empty", "none"]
+
+
+def test_up_takes_the_cluster_of_a_scenario_and_its_own_service_range(tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text(
+        "scenario: 1\nname: small\nregistry: {bandwidth: 1Mi}\n"
+        "cluster: {service_range: 10.0.0.0/24, progress_deadline: 1m, nodes: [{name: a, zone: z}]}\n"
+    )
+
+    def settings(*words: str) -> ServerSettings:
+        return _settings(up.make_context("up", list(words)).params)
+
+    given = settings("--cluster", str(file))
+    assert [pool.zone for pool in given.cluster.pools] == ["z"]
+    assert given.cluster.registry.bandwidth == 2**20
+    assert (given.service_range, given.cluster.service_range) == (None, "10.0.0.0/24")
+    assert given.deadline == 60
+    assert settings("--service-range", "10.1.0.0/24").service_range == "10.1.0.0/24"
+    assert settings().cluster == ClusterSettings()

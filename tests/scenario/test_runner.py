@@ -107,7 +107,7 @@ def test_what_is_not_as_it_says_ends_the_run(step: str, message: str) -> None:
 
 
 def test_an_invocation_before_ready_is_refused_as_the_gateway_refuses() -> None:
-    result = run(WEB + "  - {invoke: web, after: 500ms, expect: {status: 503}}\n")
+    result = run(WEB + "  - {invoke: web, after: 1100ms, expect: {status: 503}}\n")
     assert result.failure is None
     assert b"has no ready endpoint: pulling image" in result.answers[0].body
 

@@ -14,18 +14,28 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from emulator.cluster.distributions import Uniform
-from emulator.cluster.settings import NodePool
+from emulator.cluster import traffic
+from emulator.cluster.distributions import Constant, Exponential, Uniform
+from emulator.cluster.settings import (
+    ClientRate,
+    ClusterSettings,
+    Network,
+    NodePool,
+    PriorityClassSpec,
+    QuotaSpec,
+)
 from emulator.domain.lifecycle import State
 from emulator.domain.quirks import PROFILES
 from emulator.domain.timefmt import HOUR, MILLISECOND, MINUTE, SECOND
 from emulator.scenario.loader import parse
 from emulator.scenario.rules import MAX_PROBLEMS, RULES, Problem, ScenarioError
-from emulator.scenario.schema import Assert, Declare, Deploy, Invoke, Stop
+from emulator.scenario.schema import Assert, Declare, Deploy, Invoke, Load, Stop
 
 HEAD = "scenario: 1\nname: x\n"
 HELLO = HEAD + "functions:\n  - {name: hello, kind: container, spec: {image: a}}\n"
 STEPS = HELLO + "steps:\n  - deploy: hello\n    as: web\n    id: abc\n"
+LOAD = STEPS + "  - load: web\n    for: 1s\n"
+LOAD_OF_5 = LOAD + "    arrivals: {rate: 5}\n"
 
 CASES: list[tuple[str, str]] = [
     ("E101", "§scenario: 1\n"),
@@ -33,6 +43,8 @@ CASES: list[tuple[str, str]] = [
     ("E102", HEAD + "§titel: hello\n"),
     ("E102", HEAD + "cluster: {§node: []}\n"),
     ("E102", STEPS + "  - stop: web\n    §method: GET\n"),
+    ("E102", LOAD_OF_5 + "    §retry: 1\n"),
+    ("E102", LOAD_OF_5 + "    expect: {§p95: '< 1s'}\n"),
     ("E102", STEPS + "  - invoke: web\n    when: {run: web, §stat: RUNNING}\n"),
     ("E102", HEAD + "behaviours:\n  - image: a\n    echo: true\n    §lisens: [80]\n"),
     ("E103", "scenario: 1\nname: §5\n"),
@@ -44,8 +56,14 @@ CASES: list[tuple[str, str]] = [
     ("E103", HEAD + "steps: [§deploy]\n"),
     ("E103", STEPS + "  - stop: web\n    at: §~\n"),
     ("E103", HEAD + "registry: {images: [{image: a, size: §~}]}\n"),
+    ("E103", HEAD + "cluster: {controller_rate: §~}\n"),
+    ("E103", HEAD + "cluster: {controller_rate: §fast}\n"),
+    ("E103", LOAD + "    arrivals: {rate: §fast}\n"),
+    ("E103", LOAD_OF_5 + "    retries: §true\n"),
     ("E104", HEAD + "profile: §core-0.14\n"),
     ("E104", STEPS + "  - invoke: web\n    method: §get\n"),
+    ("E104", HEAD + "cluster: {nodes: [{name: a, taints: [{key: a, effect: §Never}]}]}\n"),
+    ("E104", LOAD_OF_5 + "    keep: §all\n"),
     ("E104", STEPS + "  - assert: {run: web, state: §RUNING}\n"),
     ("E104", STEPS + "  - assert: {run: web, health: §well}\n"),
     ("E105", HEAD + "seed: §-1\n"),
@@ -54,9 +72,16 @@ CASES: list[tuple[str, str]] = [
     ("E105", HEAD + "cluster: {nodes: §[]}\n"),
     ("E105", HEAD + "cluster: {nodes: [{name: a, pods: §0}]}\n"),
     ("E105", STEPS + "  - invoke: web\n    expect: {status: §600}\n"),
+    ("E105", LOAD + "    arrivals: {rate: §0}\n"),
+    ("E105", LOAD_OF_5 + "    concurrency: §0\n"),
+    ("E105", HEAD + "registry: {rate: {qps: §0, burst: 1}}\n"),
     ("E106", "scenario: 1\nname: §First Service\n"),
     ("E106", HEAD + "cluster: {namespace: §-a}\n"),
     ("E106", HEAD + "project: §Demo\n"),
+    ("E106", HEAD + "cluster: {nodes: [{name: a, labels: {§a b: c}}]}\n"),
+    ("E106", HEAD + "cluster: {nodes: [{name: a, zone: §'a b'}]}\n"),
+    ("E106", LOAD_OF_5 + "    expect: {outcomes: {§slow: 0}}\n"),
+    ("E106", LOAD_OF_5 + "    retries: {count: 1, on: [§slow]}\n"),
     ("E106", HEAD + "functions:\n  - {name: §a/b, kind: container}\n"),
     ("E106", STEPS + "  - invoke: web\n    path: §index.html\n"),
     ("E106", STEPS + "  - invoke: web\n    headers: §{'a b': c}\n"),
@@ -74,6 +99,8 @@ CASES: list[tuple[str, str]] = [
     ("E109", HEAD + "cluster: {start: §{normal: [1s, 3s]}}\n"),
     ("E109", HEAD + "registry: {latency: §{uniform: [3s, 1s]}}\n"),
     ("E109", HEAD + "registry: {latency: §200}\n"),
+    ("E109", LOAD + "    arrivals: {every: §{poisson: 5}}\n"),
+    ("E109", LOAD_OF_5 + "    service_time: §20\n"),
     ("E110", HEAD + "cluster: {service_range: §172.16.0.0}\n"),
     ("E110", HEAD + "cluster: {service_range: §172.16.0.1/12}\n"),
     ("E110", HEAD + "cluster: {service_range: §10.0.0.0/8}\n"),
@@ -88,8 +115,19 @@ CASES: list[tuple[str, str]] = [
     ("E114", "scenario: §2\nname: x\n"),
     ("E115", HEAD + "registry: {images: [{image: §'broken/[ab'}]}\n"),
     ("E116", HEAD + "behaviours:\n  - image: a\n    upstream: §nowhere\n"),
+    ("E117", LOAD + "    arrivals: §{rate: 5, users: 2}\n"),
+    ("E117", LOAD + "    arrivals: §{}\n"),
+    ("E117", LOAD + "    arrivals: §{rate: 5, think: 1s}\n"),
+    ("E117", LOAD + "    arrivals: §{every: 0s}\n"),
+    ("E118", LOAD_OF_5 + "    expect: {answered: §most}\n"),
+    ("E118", LOAD_OF_5 + "    expect: {answered: §'>= 101%'}\n"),
+    ("E118", LOAD_OF_5 + "    expect: {failed: §-1}\n"),
+    ("E118", LOAD_OF_5 + "    expect: {p99: §'< 200'}\n"),
+    ("E118", LOAD_OF_5 + "    expect: {p99.9: §5}\n"),
+    ("E118", LOAD_OF_5 + "    expect: {outcomes: {timeout: §~}}\n"),
     ("E201", HELLO + "steps:\n  - deploy: §helo\n"),
     ("E202", STEPS + "  - stop: §wbe\n"),
+    ("E202", STEPS + "  - {load: §wbe, for: 1s, arrivals: {rate: 5}}\n"),
     ("E202", STEPS + "  - assert: {run: §hello, state: RUNNING}\n"),
     ("E202", STEPS + "  - stop: web\n    when: {run: §other, state: RUNNING}\n"),
     ("E203", HELLO + "  - {name: §hello, kind: container}\n"),
@@ -97,11 +135,19 @@ CASES: list[tuple[str, str]] = [
     ("E204", STEPS + "  - {deploy: hello, as: §web}\n"),
     ("E205", STEPS + "  - {deploy: hello, id: §abc}\n"),
     ("E206", HEAD + "cluster:\n  nodes:\n    - name: a\n    - name: §a\n"),
+    ("E206", HEAD + "cluster:\n  quotas: [{name: a, hard: {}}, {name: §a, hard: {}}]\n"),
+    (
+        "E207",
+        HELLO + "steps:\n  - {load: §hello, for: 1s, arrivals: {rate: 5}}\n  - deploy: hello\n",
+    ),
     ("E207", HELLO + "steps:\n  - stop: §hello\n  - deploy: hello\n"),
     ("E208", HELLO + "steps:\n  - {deploy: hello, when: {run: §hello, state: RUNNING}}\n"),
     ("E209", STEPS + "    at: 5s\n  - {stop: web, after: 1s}\n  - {delete: web, at: §5s}\n"),
     ("E210", STEPS + "  - {stop: web, at: §2h}\n"),
     ("E210", "until: 10s\n" + STEPS + "  - {stop: web, after: §11s}\n"),
+    ("E217", LOAD_OF_5 + "  - {load: §web, for: 1s, arrivals: {rate: 5}}\n"),
+    ("E217", LOAD_OF_5 + "  - {load: web, as: §web, for: 1s, arrivals: {rate: 5}}\n"),
+    ("E218", STEPS + "  - §load: web\n    arrivals: {rate: 5}\n"),
     ("E211", HEAD + "functions:\n  - {name: a, kind: §containr}\n"),
     ("E212", HEAD + "functions:\n  - {name: a, kind: container, spec: {image: §[a]}}\n"),
     ("E212", STEPS + "    spec: {replicas: §many}\n"),
@@ -118,6 +164,25 @@ CASES: list[tuple[str, str]] = [
     ("E214", STEPS + "    spec: {service_ports: [§{port: 1}]}\n"),
     ("E215", STEPS + "    spec: {profile: §1xgpu}\n"),
     ("E216", STEPS + "    spec: {resources: {mem: §4GB}}\n"),
+    ("E219", HEAD + "faults: [{fault: §crash-lop}]\n"),
+    ("E219", STEPS + "  - fault: §node\n"),
+    ("E220", HEAD + "faults: [{fault: crash-loop, attributes: {§cod: 1}}]\n"),
+    ("E220", HEAD + "faults: [{fault: crash-loop, attributes: {code: §0}}]\n"),
+    ("E220", HEAD + "faults: [{fault: oom, attributes: {probability: §1.5}}]\n"),
+    ("E220", HEAD + "faults: [{fault: slow-start, attributes: {delay: §5}}]\n"),
+    ("E220", HEAD + "faults: [{fault: §quota, attributes: {}}]\n"),
+    ("E221", HEAD + "faults: [{fault: node-down, target: §node/node-9}]\n"),
+    ("E221", HEAD + "faults: [{fault: zone-loss, target: §zone/a}]\n"),
+    ("E221", HEAD + "faults: [{fault: api-latency, target: §node/node-1}]\n"),
+    ("E221", HEAD + "faults: [{fault: oom, target: §everything}]\n"),
+    ("E221", STEPS + "  - {fault: oom, target: §run/wbe}\n"),
+    ("E221", STEPS + "  - {fault: oom, target: §function/hallo}\n"),
+    ("E222", HEAD + "faults: [{fault: oom, as: a}, {fault: hang, as: §a}]\n"),
+    ("E223", STEPS + "  - heal: §oom\n  - {fault: oom, target: run/web}\n"),
+    ("E223", STEPS + "  - {fault: oom, as: a}\n  - heal: §oom\n"),
+    ("E106", HEAD + "faults: [{fault: oom, as: §A b}]\n"),
+    ("E106", HEAD + "faults: [{fault: oom, as: §all}]\n"),
+    ("E107", STEPS + "  - {fault: oom, for: §0s}\n"),
 ]
 
 
@@ -247,7 +312,25 @@ cluster:
   service_range: 172.16.0.0/12
   nodes:
     - {name: node, count: 3, cpu: "8", memory: 32Gi, gpu: 2, pods: 110}
-    - {name: small, cpu: 500m}
+    - name: small
+      cpu: 500m
+      disk: 10Gi
+      zone: b
+      labels: {example.com/disk: ssd}
+      taints: [{key: gpu, value: "yes", effect: NoSchedule}]
+      images: [acme/base]
+  pod_range: 10.240.0.0/12
+  balancer_range: 198.18.0.0/15
+  network: {delay: 1ms, between_zones: 2ms}
+  stop: 50ms
+  balancer: 1s
+  api_latency: 5ms
+  reaction: 15ms
+  controller_rate: off
+  scheduler_rate: {qps: 10, burst: 20}
+  quotas: [{name: few, hard: {pods: 5, requests.cpu: "4"}, namespace: other}]
+  limit_ranges: [{name: usual, default: {cpu: "1"}, default_request: {cpu: 100m}, max: {cpu: 2}}]
+  priority_classes: [{name: high, value: 1000, preempts: false}]
   start: {uniform: [100ms, 300ms]}
   progress_deadline: 600s
 profiles:
@@ -255,6 +338,8 @@ profiles:
 registry:
   latency: 200ms
   bandwidth: 50Mi
+  shared: 1Gi
+  rate: {qps: 1, burst: 2}
   size: 0
   images:
     - {image: "broken/*", error: "manifest unknown"}
@@ -288,6 +373,24 @@ steps:
   - {stop: web, after: 5s}
   - {delete: web, when: {run: web, state: STOPPED}}
   - {deploy: hello, as: third, when: {run: third, state: RUNNING, timeout: 1s}}
+  - load: third
+    as: crowd
+    background: true
+    arrivals: {users: 5, think: {exponential: 1s}}
+    service_time: 20ms
+    concurrency: 4
+    queue_limit: 10
+    gateway: 1ms
+    network: {uniform: [1ms, 2ms]}
+    timeout: 1s
+    cancel: true
+    retries: {count: 2, backoff: 10ms, on: [timeout, "503"]}
+    zone: a
+    for: 1m
+    count: 100
+    keep: each
+    rows: true
+    expect: {sent: "> 5", answered: ">= 99.5%", failed: 0, outcomes: {reset: "< 2"}, p99.9: "< 1s"}
 """
 
 
@@ -316,6 +419,44 @@ def test_a_full_file_becomes_what_it_says() -> None:
     assert settings.registry.find("broken/x").error == "manifest unknown"
     assert settings.registry.find("big/a").size == 20 * 2**30
     assert settings.epoch == 5
+    small = settings.pools[1]
+    assert (small.disk, small.zone, small.labels) == (10 * 2**30, "b", {"example.com/disk": "ssd"})
+    assert (small.taints, small.images) == ((("gpu", "yes", "NoSchedule"),), ("acme/base",))
+    assert settings.network == Network(MILLISECOND, 2 * MILLISECOND)
+    assert (settings.controller_rate, settings.scheduler_rate) == (None, ClientRate(10, 20))
+    assert (settings.registry.rate, settings.registry.shared) == (ClientRate(1, 2), 2**30)
+    assert (settings.reaction, settings.stop) == (15 * MILLISECOND, Constant(50 * MILLISECOND))
+    assert settings.quotas == (QuotaSpec("few", {"pods": "5", "requests.cpu": "4"}, "other"),)
+    (limits,) = settings.limit_ranges
+    assert (limits.default_request, limits.maximum) == ({"cpu": "100m"}, {"cpu": "2"})
+    assert settings.priority_classes == (PriorityClassSpec("high", 1000, preempts=False),)
+
+
+def test_a_load_becomes_what_it_says() -> None:
+    step = parse(FULL).steps[-1]
+    assert isinstance(step, Load)
+    assert step.build("s-third", 7 * SECOND) == traffic.Load(
+        name="crowd",
+        service="s-third",
+        arrivals=traffic.Closed(5, Exponential(SECOND)),
+        service_time=Constant(20 * MILLISECOND),
+        concurrency=4,
+        queue_limit=10,
+        gateway=Constant(MILLISECOND),
+        network=Uniform(MILLISECOND, 2 * MILLISECOND),
+        timeout=SECOND,
+        cancel=True,
+        retry=traffic.Retry(2, frozenset({"timeout", "503"}), Constant(10 * MILLISECOND)),
+        end=67 * SECOND,
+        count=100,
+        part="a",
+        keep="each",
+        rows=True,
+    )
+
+
+def test_what_a_cluster_leaves_out_is_as_the_settings_have_it() -> None:
+    assert parse(HEAD).cluster_settings() == ClusterSettings()
 
 
 def full() -> Any:
