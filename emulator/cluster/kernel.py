@@ -1,7 +1,8 @@
 """The kernel: the one place where simulated time advances.
 
 Rules: time is integer nanoseconds since the world began. Everything scheduled for an instant is done
-before a command of that instant is applied (`advance`), in the order in which it was scheduled. A
+before a command of that instant is applied (`advance`), in the order in which it was scheduled; what
+several share (`call_late`) comes after the rest, so that nobody's place depends on who asked first. A
 timer can be cancelled and then costs nothing: it is dropped from the queue and never moves the clock.
 A callback runs with the journal's cause that held when it was scheduled, so causes follow by
 themselves; one that fails leaves the journal written up to it. Processes written for SimPy run here
@@ -63,6 +64,14 @@ class Kernel(Environment):
     def call_in(self, delay: int, fn: Callable[[], object]) -> Timer:
         """Calls `fn` after `delay` nanoseconds."""
         return self.call_at(self._now + delay, fn)  # type: ignore[arg-type]  # integer, see `now`
+
+    def call_late(self, time: int, fn: Callable[[], object], turn: int = 1) -> Timer:
+        """Calls `fn` at `time`, after what else there is then; such calls by their turn (from 1)."""
+        if time < self._now:
+            raise ValueError(f"cannot schedule at {time}, it is {self._now} already")
+        timer = Timer(self, fn, self.journal.cause)
+        heappush(self._queue, (time, NORMAL + turn, next(self._eid), timer))  # type: ignore[misc]  # as in `call_at`
+        return timer
 
     def forget_one(self) -> None:
         """Counts a cancelled timer, and sweeps the queue when most of it is such."""

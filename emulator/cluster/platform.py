@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from emulator.cluster.apiserver import resources
+from emulator.cluster.apiserver.likeness import Likenesses
 from emulator.cluster.apiserver.status import Rejected, already_exists
 from emulator.cluster.context import Cluster
 from emulator.cluster.objects import Deployment, Group, Pod, Service
@@ -47,6 +49,7 @@ class SimulatedPlatform:
         self._cluster = cluster
         self.system = System(cluster)
         self._services = self.system.services
+        self._likenesses = Likenesses()
         self.between: Between | None = None
 
     @property
@@ -84,12 +87,13 @@ class SimulatedPlatform:
         name = wanted.deployment["metadata"]["name"]
         held = self._cluster.store.get("Deployment", f"{wanted.namespace}/{name}")
         if held is None:
-            row = resources.DEPLOYMENTS
-            manifest = row.read(wanted.deployment, wanted.namespace)
-            row.validate(manifest)
+            manifest = self._read(resources.DEPLOYMENTS, wanted.deployment, group)
             self.system.create_deployment(manifest, wanted.namespace, group)
         elif held.group is not group:
             raise already_exists("apps", "deployments", name)
+
+    def _read(self, row: resources.Resource, manifest: Object, group: Group) -> dict[str, Any]:
+        return self._likenesses.read(row, manifest, group.namespace, group.name)
 
     def _held(self, group: Group, manifest: Object) -> Service | None:
         name = manifest["metadata"]["name"]
@@ -99,7 +103,7 @@ class SimulatedPlatform:
     def _apply_service(self, group: Group, manifest: Object) -> None:
         held = self._held(group, manifest)
         if held is None:
-            read = resources.SERVICES.read(manifest, group.namespace)
+            read = self._read(resources.SERVICES, manifest, group)
             self._services.create(read, group.namespace, group)
         elif held.group is not group:
             raise already_exists("", "services", held.name)
@@ -107,14 +111,14 @@ class SimulatedPlatform:
     def _apply_alias(self, group: Group, manifest: Object) -> None:
         held = self._held(group, manifest)
         if held is None:
-            read = resources.SERVICES.read(manifest, group.namespace)
+            read = self._read(resources.SERVICES, manifest, group)
             self._services.create(read, group.namespace, group, alias=True)
         elif held.group is group:
             return
         elif not held.alias:
             raise already_exists("", "services", held.name)
         else:
-            read = resources.SERVICES.read(manifest, group.namespace)
+            read = self._read(resources.SERVICES, manifest, group)
             self._services.take_over(held, group, read)
 
     def delete(self, workload: str, done: Callable[[PlatformError | None], None]) -> None:
@@ -235,7 +239,7 @@ def _deployment_status(deployment: Deployment) -> DeploymentStatus:
         deployment.available,
         deployment.updated,
         tuple(deployment.conditions.values()),
-        deployment.manifest or {},
+        {} if deployment.manifest is None else deployment.manifest,
     )
 
 
@@ -246,7 +250,7 @@ def _service_status(service: Service) -> ServiceStatus:
         service.type,
         service.cluster_ip,
         service.ports,
-        service.manifest or {},
+        {} if service.manifest is None else service.manifest,
         ip=service.ip,
         endpoints=len(service.ready),
     )

@@ -8,9 +8,13 @@ Source: Kubernetes facts sections 2 and 3.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from emulator.cluster.objects import Deployment, PodTemplate, Probe, Service, Toleration
+from emulator.cluster.objects.packed import Packed, Part
 from emulator.domain import names, quantity
 from emulator.domain.kube import Object, PortStatus
 from emulator.domain.timefmt import SECOND
@@ -19,11 +23,18 @@ _GRACE = 30
 _DEADLINE = 600
 
 
-def template_hash(deployment: Deployment) -> str:
+def template_hash(template: Object) -> str:
     """The pod-template-hash: of the template's content, spelled with Kubernetes' alphabet."""
-    assert deployment.manifest is not None
-    template = deployment.manifest["spec"]["template"]
-    return names.template_hash(json.dumps(template, sort_keys=True))
+    try:
+        text = orjson.dumps(template, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # what only the slower encoder can write
+        text = json.dumps(template, sort_keys=True)
+    return names.template_hash(text)
+
+
+def share(value: dict[str, str], *others: dict[str, str]) -> dict[str, str]:
+    """One of the equal dicts, so that many objects hold one: nobody changes labels in place."""
+    return next((each for each in others if each == value), value)
 
 
 def quantities(amounts: Object) -> dict[str, int]:
@@ -31,8 +42,11 @@ def quantities(amounts: Object) -> dict[str, int]:
     return {resource: quantity.read(resource, text) for resource, text in amounts.items()}
 
 
-def read_template(template: Object) -> PodTemplate:
-    """A pod template (or a pod's own metadata and spec). Raises ValueError for a bad quantity."""
+def read_template(template: Object, kept: Mapping[str, Any] | None = None) -> PodTemplate:
+    """A pod template (or a pod's own metadata and spec); `kept` is where its spec is kept, if not here.
+
+    Raises ValueError for a bad quantity.
+    """
     spec = template["spec"]
     container = spec["containers"][0]
     resources = container.get("resources", {})
@@ -40,7 +54,7 @@ def read_template(template: Object) -> PodTemplate:
     requests = {**limits, **quantities(resources.get("requests", {}))}
     grace = spec.get("terminationGracePeriodSeconds", _GRACE)
     return PodTemplate(
-        spec=spec,
+        spec=spec if kept is None else kept,
         labels=dict(template.get("metadata", {}).get("labels", {})),
         container=container["name"],
         image=container["image"],
@@ -107,15 +121,19 @@ def _port(container: Object, port: int | str) -> int:
 def read_deployment(deployment: Deployment, manifest: Object) -> None:
     """Writes what a manifest asks for into a Deployment, new or changed."""
     spec = manifest["spec"]
-    old = deployment.manifest
-    if old is None or old["spec"]["template"] != spec["template"]:
-        deployment.template = read_template(spec["template"])
+    packed = Packed(manifest)
+    digest = template_hash(spec["template"])
+    if digest != deployment.digest:
+        deployment.digest = digest
+        kept = Part(packed, "spec", "template", "spec")
+        deployment.template = read_template(spec["template"], kept)
     strategy = spec.get("strategy", {})
     rolling = strategy.get("rollingUpdate") or {}
-    deployment.manifest = manifest
+    deployment.manifest = packed
     deployment.labels = dict(manifest["metadata"].get("labels", {}))
     deployment.wanted = spec.get("replicas", 1)
-    deployment.selector = dict(spec.get("selector", {}).get("matchLabels", {}))
+    selector = dict(spec.get("selector", {}).get("matchLabels", {}))
+    deployment.selector = share(selector, deployment.template.labels)
     deployment.strategy = strategy.get("type", "RollingUpdate")
     deployment.max_surge = rolling.get("maxSurge", "25%")
     deployment.max_unavailable = rolling.get("maxUnavailable", "25%")
@@ -140,7 +158,9 @@ def read_ports(manifest: Object) -> tuple[PortStatus, ...]:
 def read_service(service: Service, manifest: Object) -> None:
     """Writes what a manifest asks for into a Service; addresses and node ports are not its business."""
     spec = manifest["spec"]
-    service.manifest = manifest
-    service.labels = dict(manifest["metadata"].get("labels", {}))
+    service.manifest = Packed(manifest)
+    like = service.group.deployment if service.group is not None else None
+    like_labels, like_selector = (like.labels, like.selector) if like is not None else ({}, {})
+    service.labels = share(dict(manifest["metadata"].get("labels", {})), like_labels)
     service.type = spec.get("type", "ClusterIP")
-    service.selector = dict(spec.get("selector", {}))
+    service.selector = share(dict(spec.get("selector", {})), like_selector)

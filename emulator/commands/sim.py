@@ -1,7 +1,8 @@
 """`dhemu sim` and `dhemu check`: scenarios offline.
 
 Rules: the result goes to stdout, talk to stderr; exit 1 names the step that failed, the simulated
-time, the seed and the command that reproduces it; exit 2 is a file that is not well.
+time, the seed and the command that reproduces it, or what of the invariants (`--invariants`) is broken;
+exit 2 is a file that is not well.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,12 @@ from emulator.places import state_directory
 if TYPE_CHECKING:
     from emulator.scenario.loader import Loaded
     from emulator.scenario.result import Result
-    from emulator.scenario.runner import Pace
+    from emulator.scenario.runner import Judge, Pace
+    from emulator.world import World
+
+
+#: How many violations are told; a broken world has the same one again and again.
+MAX_SHOWN = 20
 
 
 @click.command()
@@ -28,13 +35,22 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), help="Take this seed instead of the file's.")
 @click.option("--journal", type=click.Path(dir_okay=False), help="Write the journal here.")
 @click.option("--speed", default="fast", show_default=True, help="fast, or N times the wall.")
+@click.option("--invariants", is_flag=True, help="Judge the world by the invariants on the way.")
 @click.option(
     "-o", "output", type=click.Choice(["text", "json"]), default="text", help="Form of the result."
 )
-def sim(file: str, seed: int | None, journal: str | None, speed: str, output: str) -> None:
+def sim(
+    file: str,
+    seed: int | None,
+    journal: str | None,
+    speed: str,
+    invariants: bool,
+    output: str,
+) -> None:
     """Run a scenario offline, in virtual time."""
     from emulator.scenario.runner import run_scenario
 
+    judge = _judge() if invariants else None
     pace = _pace(speed)
     loaded = load_file(file)
     where = Path(journal) if journal else _default_journal(loaded, seed)
@@ -42,7 +58,7 @@ def sim(file: str, seed: int | None, journal: str | None, speed: str, output: st
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
         with where.open("w", encoding="ascii", newline="\n") as sink:
-            result = run_scenario(loaded, seed=seed, sink=sink, pace=pace)
+            result = run_scenario(loaded, seed=seed, sink=sink, pace=pace, judge=judge)
     except OSError as error:
         what = f"{where} cannot be written: {error.strerror or error}"
         raise Problem(what, field="--journal", mend="choose another file") from None
@@ -52,8 +68,11 @@ def sim(file: str, seed: int | None, journal: str | None, speed: str, output: st
         f"{result.end / 1e9:.3f} s of simulated time, {len(result.rows)} rows, in {took:.3f} s",
         err=True,
     )
+    for violation in result.violations[:MAX_SHOWN]:
+        click.echo(f"dhemu: {violation}", err=True)
     if result.failure is not None:
         _explain(result, file, journal)
+    if result.failure is not None or result.violations:
         raise SystemExit(FAILED)
 
 
@@ -77,6 +96,13 @@ def load_file(file: str) -> Loaded:
         raise SystemExit(BAD_INPUT) from None
     except ScenarioNotFound as error:
         raise Problem(str(error)) from None
+
+
+def _judge() -> Callable[[World], Judge]:
+    """What makes the judge of a world."""
+    from emulator.testing.judge import Judge
+
+    return Judge
 
 
 def _default_journal(loaded: Loaded, seed: int | None) -> Path:
@@ -123,7 +149,7 @@ def _print_json(result: Result, where: Path) -> None:
         "name": result.scenario.name,
         "seed": result.seed,
         "profile": result.scenario.profile,
-        "passed": result.failure is None,
+        "passed": result.failure is None and not result.violations,
         "end": result.end / 1e9,
         "rows": len(result.rows),
         "journal": str(where),
@@ -152,6 +178,8 @@ def _print_json(result: Result, where: Path) -> None:
         ],
         "loads": {name: load_report.data(load) for name, load in result.loads.items()},
     }
+    if result.violations:
+        shown["violations"] = result.violations
     if result.failure is not None:
         failed = result.failure
         shown["failure"] = {

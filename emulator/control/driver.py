@@ -21,6 +21,10 @@ from emulator.platform import Change, ContainerLog, Platform, PlatformError
 T = TypeVar("T")
 
 
+#: The wake-up that all runs share comes after what else happens in its instant (1 is the scheduler's).
+_TURN = 2
+
+
 class Alarm(Protocol):
     """Something scheduled."""
 
@@ -34,6 +38,8 @@ class Timeline(Protocol):
     def now(self) -> int: ...
 
     def call_at(self, time: int, fn: Callable[[], object], /) -> Alarm: ...
+
+    def call_late(self, time: int, fn: Callable[[], object], turn: int, /) -> Alarm: ...
 
 
 class Driver:
@@ -86,7 +92,7 @@ class Driver:
         if self._alarm is not None:
             self._alarm.cancel()
         self._alarm_at = at
-        self._alarm = None if at is None else self.timeline.call_at(at, self._wake)
+        self._alarm = None if at is None else self.timeline.call_late(at, self._wake, _TURN)
 
     def _wake(self) -> None:
         self._alarm = self._alarm_at = None

@@ -147,6 +147,7 @@ class Run(Entity):
         "pinned",
         "profile",
         "recovering",
+        "refusal",
         "row",
         "seen",
         "serving",
@@ -184,6 +185,7 @@ class Run(Entity):
         self.serving = False
         self.was_ready = False
         self.recovering = False
+        self.refusal = ""
         self.applying = False
         self.tearing = False
         self.observing = False

@@ -92,7 +92,8 @@ class Runs:
         if event in INTERNAL and not self._profile.has(Quirk.INTERNAL_EVENTS_PUBLIC):
             raise bad_request(f"{action}: only the platform itself may say this of a run")
         if event is Event.STOP and run.state is State.STOP:
-            self._stop_again(now, run)
+            if self._profile.has(Quirk.SECOND_STOP_JUMPS):
+                self._move(now, run, Event.STOP)
             return
         if self._machine.target(run.state, event) is None:
             self._refuse(run, event)
@@ -117,10 +118,6 @@ class Runs:
         raise bad_request(
             f"invalid transition: a run in state {run.state} cannot {event}; it allows: {allowed}"
         )
-
-    def _stop_again(self, now: int, run: Run) -> None:
-        if self._profile.has(Quirk.SECOND_STOP_JUMPS):
-            self._move(now, run, Event.STOP)
 
     def delete(self, now: int, run: Run) -> None:
         """Begins the end of a run; it goes when its objects are gone. Idempotent."""
@@ -171,11 +168,12 @@ class Runs:
         if isinstance(result, PlatformError):
             text = refusal_text(result, self._profile)
             if run.serving:
-                self._alias_refused(now, run, text)
+                run.refusal = text  # of which aliases, a look at what there is will tell
+                self.watching.look(now, run)
             else:
                 self._fail(now, run, text)
             return
-        run.serving = True
+        run.serving, run.refusal = True, ""
         run.seen = result
         run.fresh = run.state is State.READY
         if run.state is State.READY:
@@ -199,6 +197,8 @@ class Runs:
             self._fail(now, run, refusal_text(seen, self._profile))
             return
         run.seen, run.fresh, run.overlay = seen, False, {}
+        if run.refusal:
+            self._alias_refused(now, run, {alias.name for alias in seen.aliases})
         if problem := give_up(run, seen, self._profile):
             self._fail(now, run, problem)
             return
@@ -209,6 +209,8 @@ class Runs:
             run.was_ready = True
             run.recovering = False
             self._mark(run)
+            if run.state is State.RUNNING and not run.applying:
+                run.made = None  # whoever needs the objects again builds them again
         self._note_health(now, run)
         run.updated = now
         self._repository.save(run)
@@ -319,9 +321,9 @@ class Runs:
         elif owned:
             self._apply(run, manifests.build(run, self._settings, owned))
 
-    def _alias_refused(self, now: int, run: Run, text: str) -> None:
+    def _alias_refused(self, now: int, run: Run, held: set[str]) -> None:
         """The service runs on without the aliases that the platform refused it."""
-        held = {alias.name for alias in run.seen.aliases} if run.seen is not None else set()
+        text, run.refusal = run.refusal, ""
         for name in self._aliases.renounce(run, held):
             note = f"the alias {name} is not served: {text}"
             self._journal.record(

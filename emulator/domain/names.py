@@ -27,6 +27,8 @@ _TASK = re.compile(r"(?P<kind>[^:/]+\+[^:/]+)://(?P<project>[^/:]+)/(?P<id>[^/:]
 
 #: Kubernetes' alphabet for random suffixes: no vowels, nothing that reads alike.
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+#: How many suffixes there are.
+SUFFIXES = len(SUFFIX_ALPHABET) ** 5
 _HASH_DIGITS = str.maketrans("0123456789", "456789bcdf")
 
 ADJECTIVES = (
@@ -45,6 +47,15 @@ ANIMALS = (
 
 
 @lru_cache(maxsize=4096)
+def suffix(number: int) -> str:
+    """Five characters for a number from 0 to `SUFFIXES` - 1, as Kubernetes ends generated names."""
+    text = ""
+    for _ in range(5):
+        number, digit = divmod(number, len(SUFFIX_ALPHABET))
+        text += SUFFIX_ALPHABET[digit]
+    return text
+
+
 def sanitize(text: str) -> str:
     """Lower case, and only `a-z`, `0-9` and `-`; every other character is dropped."""
     return _UNSAFE.sub("", text.lower())

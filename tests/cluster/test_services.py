@@ -330,7 +330,9 @@ def test_an_alias_goes_to_the_newest_and_back_and_keeps_its_address() -> None:
     world = make_world()
     deployment = Deployment(world, function="f")
     settle(world, deployment.run("one"))
-    address = world.cluster.store.get("Service", "digitalhub/s-demo-f-latest").cluster_ip
+    alias = world.cluster.store.get("Service", "digitalhub/s-demo-f-latest")
+    assert alias is not None
+    address = alias.cluster_ip
     two = settle(world, deployment.run("two", service_ports=ports(PORT, 9090)))
     advance(world, SECOND)
     assert owner(world, "s-demo-f-latest") == owner(world, address) == "two"

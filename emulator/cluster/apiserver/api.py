@@ -25,7 +25,6 @@ Shown = list[Json]
 
 #: The kinds of which a delete answers the object, not a Status.
 _SHOWN_WHEN_DELETED = frozenset({"Namespace", "Pod", "Service"})
-_SUFFIX = 5
 
 
 class ObjectAPI(Reader):
@@ -197,7 +196,7 @@ class ObjectAPI(Reader):
         self._generated += 1
         entity = f"{row.kind}/{namespace}/{base}/{self._generated}"
         stream = self._system.cluster.stream(entity, "generate-name")
-        suffix = "".join([stream.choice(names.SUFFIX_ALPHABET) for _ in range(_SUFFIX)])
+        suffix = names.suffix(stream.below(names.SUFFIXES))
         meta["name"] = f"{base[:58]}{suffix}"
 
     def _check_preconditions(self, row: Resource, held: Stored, options: Json) -> None:

@@ -109,7 +109,8 @@ class Renderer:
 
     def _kept(self, obj: Stored) -> Json:
         body = policies.BODIES.get(obj.kind)
-        shown = (obj.manifest or {}) if body is None else body(obj)
+        kept = {} if obj.manifest is None else obj.manifest
+        shown = kept if body is None else body(obj)
         return {**shown, "metadata": self.metadata(obj)}
 
     # -- kind by kind ----------------------------------------------------------------------------

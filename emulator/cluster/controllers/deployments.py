@@ -12,7 +12,7 @@ from emulator.cluster.context import Cluster
 from emulator.cluster.controllers.queue import Client, WorkQueue
 from emulator.cluster.objects import Deployment, ReplicaSet
 from emulator.cluster.store import DELETED
-from emulator.cluster.templates import template_hash
+from emulator.cluster.templates import share
 from emulator.domain.timefmt import SECOND
 
 _SOURCE = "deployment-controller"
@@ -73,7 +73,7 @@ class Deployments:
 
     def _create(self, deployment: Deployment) -> None:
         cluster = self._cluster
-        digest = template_hash(deployment)
+        digest = deployment.digest
         name = f"{deployment.name}-{digest}"
         if cluster.store.get("ReplicaSet", f"{deployment.namespace}/{name}") is not None:
             # that of an earlier Deployment of this name has yet to be collected
@@ -86,7 +86,7 @@ class Deployments:
             cluster.now,
             wanted=deployment.wanted,
             template=deployment.template,
-            selector={**deployment.selector, "pod-template-hash": digest},
+            selector=share({**deployment.selector, "pod-template-hash": digest}, labels),
             labels=labels,
             owner=deployment,
             group=deployment.group,
@@ -271,7 +271,7 @@ class Deployments:
 
 def _current(deployment: Deployment) -> ReplicaSet | None:
     for replica_set in deployment.replica_sets:
-        if replica_set.template is deployment.template:
+        if replica_set.hash == deployment.digest:
             return replica_set
     return None
 

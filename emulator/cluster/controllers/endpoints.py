@@ -123,7 +123,7 @@ class Endpoints:
         cluster = self._cluster
         serial = len(service.slices)
         stream = cluster.stream(f"{service.key}/{service.created}/{serial}", "slice")
-        suffix = "".join([stream.choice(names.SUFFIX_ALPHABET) for _ in range(5)])
+        suffix = names.suffix(stream.below(names.SUFFIXES))
         slice_ = EndpointSlice(names.pod_name(service.name, suffix), service, cluster.now)
         service.slices.append(slice_)
         cluster.store.add(slice_, service=service.name)

@@ -203,7 +203,7 @@ class ReplicaSets:
         while True:
             replica_set.serial += 1
             stream = cluster.stream(f"{replica_set.name}/{replica_set.serial}", "suffix")
-            suffix = "".join([stream.choice(names.SUFFIX_ALPHABET) for _ in range(5)])
+            suffix = names.suffix(stream.below(names.SUFFIXES))
             name = names.pod_name(replica_set.name, suffix)
             if cluster.store.get("Pod", f"{replica_set.namespace}/{name}") is None:
                 return name

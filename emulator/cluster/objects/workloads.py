@@ -86,6 +86,7 @@ class Deployment(Conditioned):
     __slots__ = (
         "available",
         "deadline",
+        "digest",
         "max_surge",
         "max_unavailable",
         "min_ready",
@@ -119,6 +120,7 @@ class Deployment(Conditioned):
         super().__init__(name, namespace, now, labels=labels, group=group, manifest=manifest)
         self.wanted = 1
         self.template: PodTemplate
+        self.digest = ""
         self.selector: dict[str, str] = {}
         self.strategy = "RollingUpdate"
         self.max_surge: int | str = "25%"

@@ -3,7 +3,8 @@
 Rules: what is ready at an instant is tried by priority, then by who has waited longest. A pod that
 fits nowhere is parked until an event may help it, and then not tried before its back-off is over
 (1 s after the first failure, doubling to 10 s). One that nothing has helped for 5 minutes is tried
-anyway. There is a timer only while somebody waits, and one for all that are due at the same instant.
+anyway. There is a timer only while somebody waits, and one for all that are due at the same instant,
+who are tried after everything else of it.
 Source: Kubernetes facts section 5; pkg/scheduler/backend/queue.
 """
 
@@ -92,7 +93,7 @@ class SchedulingQueue:
     def _at(self, due: int, pod: Pod) -> None:
         batch = self._due.get(due)
         if batch is None:
-            timer = self._kernel.call_at(due, partial(self._run, due))
+            timer = self._kernel.call_late(due, partial(self._run, due))
             batch = self._due[due] = _Batch(timer)
         batch.pods[pod] = self._kernel.journal.cause
 
