@@ -209,8 +209,7 @@ class Runs:
             run.was_ready = True
             run.recovering = False
             self._mark(run)
-            if run.state is State.RUNNING and not run.applying:
-                run.made = None  # whoever needs the objects again builds them again
+            run.made = run.made if run.applying else None  # who needs them again builds them again
         self._note_health(now, run)
         run.updated = now
         self._repository.save(run)

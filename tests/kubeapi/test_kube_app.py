@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from kube_wire import DEPLOYMENTS, PODS, Wire, deployment
 
-from emulator.cluster.apiserver.resources import ROWS
+from emulator.cluster.apiserver.resources import ROWS, Resource
 from emulator.kubeapi import paging
 
 Json = dict[str, Any]
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
+SERVICES = "/api/v1/namespaces/default/services"
 
 
 @pytest.fixture
@@ -358,3 +359,17 @@ def test_metadata_alone_is_given_to_who_asks_for_it(many: Wire) -> None:
     listed = many.get(CONFIG_MAPS, accept=accept)
     assert listed["kind"] == "PartialObjectMetadataList"
     assert all(set(each) == {"kind", "apiVersion", "metadata"} for each in listed["items"])
+
+
+@pytest.mark.parametrize(
+    "row", [each for each in ROWS if "list" in each.verbs], ids=lambda row: row.plural
+)
+def test_what_there_is_of_every_kind_can_be_listed_and_read(row: Resource, wire: Wire) -> None:
+    wire.make(DEPLOYMENTS, deployment())
+    wire.make(SERVICES, {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}})
+    wire.advance(60)
+    base = f"/apis/{row.group}/{row.version}" if row.group else f"/api/{row.version}"
+    for each in wire.get(f"{base}/{row.plural}")["items"]:
+        meta = each["metadata"]
+        where = f"/namespaces/{meta['namespace']}" if row.namespaced else ""
+        assert wire.get(f"{base}{where}/{row.plural}/{meta['name']}")["kind"] == row.kind

@@ -175,7 +175,7 @@ class Renderer:
                 "selector": {"matchLabels": dict(obj.selector)},
                 "template": {
                     "metadata": {"labels": dict(obj.labels or obj.template.labels)},
-                    "spec": obj.template.spec,
+                    "spec": dict(obj.template.spec),
                 },
             },
             "status": status,

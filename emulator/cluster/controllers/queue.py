@@ -65,16 +65,21 @@ class Client:
         self._rate = rate
         self._tokens = 0 if rate is None else rate.burst * SECOND
         self._at = 0
-        self._tickets: set[int] = set()
+        self._tickets: dict[object, int] = {}  # when each may go on, the first one first
 
     def admit(self, item: object, now: int) -> int:
-        """Like `take`, for work that is asked for again after the wait: that second time is free."""
-        if id(item) in self._tickets:
-            self._tickets.remove(id(item))
+        """Like `take`, for work that is asked for again after the wait: that second time is free.
+
+        Who does not come at that instant has lost what was spent.
+        """
+        tickets = self._tickets
+        while tickets and tickets[first := next(iter(tickets))] < now:
+            del tickets[first]
+        if tickets.pop(item, None) is not None:
             return 0
         wait = self.take(now)
         if wait:
-            self._tickets.add(id(item))
+            tickets[item] = now + wait
         return wait
 
     def take(self, now: int) -> int:
