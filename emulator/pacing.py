@@ -218,7 +218,12 @@ class Pacer:
         self.sync()
         future: asyncio.Future[None] = self._loop.create_future()
         at = max(instant, self._kernel.now)
-        timer = self._kernel.call_at(at, lambda: future.done() or future.set_result(None))
+
+        def come() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        timer = self._kernel.call_at(at, come)
         self.kick()
         try:
             await future

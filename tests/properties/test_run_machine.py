@@ -234,6 +234,7 @@ class Life(RuleBasedStateMachine):
                 assert shown is None
             if shown is not None:
                 held = self.world.cluster.store.get("Service", f"digitalhub/{shown['name']}")
+                assert held is not None
                 assert shown["clusterIP"] == held.cluster_ip
                 assert self.holders[held.cluster_ip] == f"Service/{shown['name']}"
 

@@ -6,13 +6,33 @@ JSON cannot carry as it is (lone surrogates, integers beyond 64 bits) stays as t
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
 
-class Packed(Mapping[str, Any]):
+class _Loaded(Mapping[str, Any]):
+    """A mapping that is made anew at every look."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def load(self) -> Mapping[str, Any]:
+        """The mapping."""
+
+    def __getitem__(self, key: str) -> Any:
+        return self.load()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.load())
+
+    def __len__(self) -> int:
+        return len(self.load())
+
+
+class Packed(_Loaded):
     """A mapping of JSON values, kept as text."""
 
     __slots__ = ("_kept",)
@@ -27,19 +47,13 @@ class Packed(Mapping[str, Any]):
     def load(self) -> Mapping[str, Any]:
         """The mapping."""
         kept = self._kept
-        return orjson.loads(kept) if isinstance(kept, bytes) else kept
-
-    def __getitem__(self, key: str) -> Any:
-        return self.load()[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.load())
-
-    def __len__(self) -> int:
-        return len(self.load())
+        if not isinstance(kept, bytes):
+            return kept
+        found: dict[str, Any] = orjson.loads(kept)
+        return found
 
 
-class Part(Mapping[str, Any]):
+class Part(_Loaded):
     """A mapping inside another one, found again at every look."""
 
     __slots__ = ("_path", "_whole")
@@ -55,12 +69,3 @@ class Part(Mapping[str, Any]):
             found = found[key]
         assert isinstance(found, Mapping)
         return found
-
-    def __getitem__(self, key: str) -> Any:
-        return self.load()[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.load())
-
-    def __len__(self) -> int:
-        return len(self.load())
