@@ -10,8 +10,10 @@ from __future__ import annotations
 from functools import partial
 
 from emulator.cluster.context import Cluster
+from emulator.cluster.controllers.queue import Client
 from emulator.cluster.objects import Deployment, Pod, ReplicaSet, Service, Stored
 from emulator.cluster.objects.pods import TERMINAL
+from emulator.cluster.settings import ClientRate
 from emulator.cluster.store import DELETED
 from emulator.domain.timefmt import SECOND
 
@@ -21,6 +23,9 @@ class Deletion:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        rate = cluster.settings.controller_rate
+        # the collector's client may ask twice as often as the others
+        self._client = Client(rate and ClientRate(2 * rate.qps, rate.burst))
         cluster.store.on("Deployment", self._orphaned_sets)
         cluster.store.on("ReplicaSet", self._orphaned_pods)
         cluster.store.on("Service", self._orphaned_slices)
@@ -59,44 +64,54 @@ class Deletion:
         if group is not None and pod in group.pods:
             group.pods.remove(pod)
         cluster.store.remove(pod)
-        owner = pod.owner.owner if pod.owner is not None else None
-        if isinstance(owner, Deployment) and owner.terminating and not owner.removed:
-            self._close(owner)
+        if pod.owner is not None and pod.owner.terminating:
+            self._close(pod.owner)
 
     def orphan(self, owner: Stored) -> None:
         """What an object owns is nobody's from now on."""
+        left: list[Stored] = []
         if isinstance(owner, Deployment):
-            for replica_set in owner.replica_sets:
-                replica_set.owner = None
+            left += owner.replica_sets
             owner.replica_sets.clear()
         elif isinstance(owner, ReplicaSet):
-            for pod in owner.pods:
-                pod.owner = None
+            left += owner.pods
             owner.pods.clear()
+            owner.deleted_at = self._cluster.now  # it adopts none of them again
+        for each in left:
+            each.owner = None
+            self._cluster.store.changed(each)
 
-    def foreground(self, deployment: Deployment) -> None:
-        """Ends what a Deployment owns first, and then the Deployment."""
-        deployment.deleted_at = self._cluster.now
-        deployment.grace = 0
-        self._cluster.store.changed(deployment)
-        for replica_set in tuple(deployment.replica_sets):
-            replica_set.deleted_at = self._cluster.now
-            for pod in tuple(replica_set.pods):
-                self.delete_pod(pod)
-        self._close(deployment)
+    def foreground(self, owner: Deployment | ReplicaSet) -> None:
+        """Ends what an object owns first, and then the object."""
+        owner.deleted_at = self._cluster.now
+        owner.grace = 0
+        self._cluster.store.changed(owner)
+        if isinstance(owner, Deployment):
+            for replica_set in tuple(owner.replica_sets):
+                self.foreground(replica_set)
+        else:
+            self._delete_pods(owner)
+        self._close(owner)
 
-    def _close(self, deployment: Deployment) -> None:
-        """Lets a Deployment go that waits for its pods, when there are none."""
-        if any(replica_set.pods for replica_set in deployment.replica_sets):
+    def _close(self, owner: Stored) -> None:
+        """Lets an object go that waits for what it owns, when there is nothing left of it."""
+        if owner.removed:
             return
-        for replica_set in tuple(deployment.replica_sets):
-            self._cluster.store.remove(replica_set)
-        self._cluster.store.remove(deployment)
+        if isinstance(owner, ReplicaSet) and not owner.pods:
+            above = owner.owner
+            self._cluster.store.remove(owner)
+            if above is not None and above.terminating:
+                self._close(above)
+        elif isinstance(owner, Deployment) and not owner.replica_sets:
+            self._cluster.store.remove(owner)
 
     # -- what is owned ---------------------------------------------------------------------------
 
     def _orphaned_sets(self, op: str, deployment: Deployment) -> None:
         if op == DELETED:
+            group = deployment.group
+            if group is not None and group.deployment is deployment:
+                group.deployment = None
             for replica_set in deployment.replica_sets:
                 self._cluster.kernel.call_in(
                     self._cluster.lag(), partial(self._cluster.store.remove, replica_set)
@@ -114,8 +129,16 @@ class Deletion:
             )
 
     def _delete_pods(self, replica_set: ReplicaSet) -> None:
+        """Deletes a ReplicaSet's pods as fast as the collector's client may: two requests each."""
+        kernel = self._cluster.kernel
         for pod in tuple(replica_set.pods):
-            self.delete_pod(pod)
+            if pod.terminating:
+                continue
+            self._client.take(kernel.now)
+            if wait := self._client.take(kernel.now):
+                kernel.call_in(wait, partial(self.delete_pod, pod))
+            else:
+                self.delete_pod(pod)
 
     def _orphaned_slices(self, op: str, service: Service) -> None:
         if op == DELETED:

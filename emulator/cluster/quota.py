@@ -133,15 +133,27 @@ class Quotas:
         """Raises Rejected (403) where a quota has no room for a Service."""
         self._admit(service)
 
+    def admit_service_update(self, service: Service, kind: str, ports: int) -> None:
+        """Raises Rejected (403) where a quota has no room for what a Service would take more.
+
+        It is to be of that type, with that many ports.
+        """
+        if not self._quotas:
+            return
+        held = usage(service)
+        wanted = _usage_of_service(kind, ports)
+        more = {key: amount - held.get(key, 0) for key, amount in wanted.items()}
+        self._admit(service, {key: amount for key, amount in more.items() if amount > 0})
+
     def admit_deployment(self, deployment: Stored) -> None:
         """Raises Rejected (403) where a quota has no room for a Deployment."""
         self._admit(deployment)
 
-    def _admit(self, obj: Stored) -> None:
+    def _admit(self, obj: Stored, wanted: Usage | None = None) -> None:
         quotas = self._quotas.get(obj.namespace) if self._quotas else None
         if not quotas:
             return
-        wanted = usage(obj)
+        wanted = usage(obj) if wanted is None else wanted
         for quota in quotas.values():
             if isinstance(obj, Pod) and (missing := _missing(obj, quota, wanted)):
                 text = f"failed quota: {quota.name}: {missing}"
@@ -160,13 +172,17 @@ def usage(obj: Stored) -> Usage:
     """What an object counts as, by the names that a quota's `hard` may have."""
     if isinstance(obj, Pod):
         return _usage_of_pod(obj)
-    used = {f"count/{qualified(*_RESOURCES[obj.kind])}": 1}
     if isinstance(obj, Service):
-        used["services"] = 1
-        if obj.type in _WITH_NODE_PORTS:
-            used["services.nodeports"] = len(obj.ports)
-        if obj.type == "LoadBalancer":
-            used["services.loadbalancers"] = 1
+        return _usage_of_service(obj.type, len(obj.ports))
+    return {f"count/{qualified(*_RESOURCES[obj.kind])}": 1}
+
+
+def _usage_of_service(kind: str, ports: int) -> Usage:
+    used = {"count/services": 1, "services": 1}
+    if kind in _WITH_NODE_PORTS:
+        used["services.nodeports"] = ports
+    if kind == "LoadBalancer":
+        used["services.loadbalancers"] = 1
     return used
 
 

@@ -1,14 +1,16 @@
 """Services: addresses, ports, aliases, and who answers behind a name.
 
 Rules: allocation comes before validation and is undone when the Service is refused; an address and a
-node port belong to one Service and are given back once. A name resolves bare, with its namespace, or
-fully qualified. An alias is a Service of its own that the next owner takes over, address and all.
+node port belong to one Service and are given back once; an update that is refused has changed nothing.
+A port number that a new Service gives several protocols has one node port for all of them. A name
+resolves bare, with its namespace, or fully qualified. An alias is a Service of its own that the next
+owner takes over, address and all.
 Source: Kubernetes facts sections 0.3, 0.4, 1, 7.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.cluster.allocators import (
@@ -19,16 +21,27 @@ from emulator.cluster.allocators import (
 )
 from emulator.cluster.apiserver import allocation, resources
 from emulator.cluster.apiserver.status import Rejected, already_exists
+from emulator.cluster.balancers import Balancers
 from emulator.cluster.context import Cluster
 from emulator.cluster.controllers.endpoints import Endpoints
 from emulator.cluster.objects import Group, Pod, Service
 from emulator.cluster.quota import Quotas
 from emulator.cluster.templates import read_ports, read_service
+from emulator.domain.kube import PortStatus
 
 Json = dict[str, Any]
 
 _HEADLESS = "None"
 _ROW = resources.SERVICES
+_WITH_NODE_PORTS = frozenset(("LoadBalancer", "NodePort"))
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What one request has allocated, to be given back where it is refused."""
+
+    address: str = ""
+    node_ports: list[int] = field(default_factory=list)
 
 
 class Services:
@@ -41,7 +54,7 @@ class Services:
         self._addresses = AddressAllocator(cluster.settings.service_range)
         self._addresses.claim(self._addresses.first)  # default/kubernetes
         self._node_ports = PortAllocator()
-        self._balancers = AddressAllocator(cluster.settings.balancer_range)
+        self._balancers = Balancers(cluster)
 
     # -- create, take over, delete ---------------------------------------------------------------
 
@@ -56,14 +69,15 @@ class Services:
         service = Service(name, namespace, cluster.now, group=group)
         service.alias = alias
         allocation.prepare(manifest)
+        taken = _Taken()
         try:
-            self._allocate(service, manifest)
+            service.cluster_ip = self._address(service, manifest, taken)
             _ROW.validate(manifest)
-            self._open_ports(service, manifest)
+            service.ports = self._open_ports(service, manifest, taken, new=True)
             read_service(service, manifest)
             self._quotas.admit_service(service)
         except Rejected:
-            self._release(service)
+            self._undo(taken)
             raise
         self._register(service)
         return service
@@ -83,29 +97,38 @@ class Services:
 
     def update(self, service: Service, manifest: Json) -> None:
         """Stores a changed Service; `manifest` has been prepared and validated. Raises Rejected."""
-        before = service.selector
-        held = {port.node_port for port in service.ports if port.node_port}
-        had_address = service.cluster_ip
-        if allocation.needs_address(manifest) and not had_address:
-            self._allocate(service, manifest)
-            self._cluster.addresses[service.cluster_ip] = service
-        elif had_address and not allocation.needs_address(manifest):
-            self._cluster.addresses.pop(had_address, None)
-            self._give_back(had_address)
-            service.cluster_ip = ""
-        self._open_ports(service, manifest, held)
-        for number in held - {port.node_port for port in service.ports}:
-            self._node_ports.release(number)
+        taken = _Taken()
+        try:
+            address = self._address(service, manifest, taken)
+            ports = self._open_ports(service, manifest, taken)
+            self._quotas.admit_service_update(service, manifest["spec"]["type"], len(ports))
+        except Rejected:
+            self._undo(taken)
+            raise
+        before = _behind(service)
+        if address != service.cluster_ip:
+            self._cluster.addresses.pop(service.cluster_ip, None)
+            self._give_back(service.cluster_ip)
+            service.cluster_ip = address
+            self._announce(service)
+        kept = {port.node_port for port in ports}
+        for number in _node_ports(service):
+            if number not in kept:
+                self._node_ports.release(number)
+        service.ports = ports
         read_service(service, manifest)
+        if service.type != "LoadBalancer":
+            self._balancers.release(service)
         self._cluster.store.changed(service)
-        if service.selector != before:
-            self._endpoints.selector_changed(service)
+        if service.type == "LoadBalancer":
+            self._balancers.ensure(service)
+        if _behind(service) != before:
+            self._endpoints.service_changed(service)
 
     def _register(self, service: Service) -> None:
         cluster = self._cluster
         group = service.group
-        if service.cluster_ip and service.cluster_ip != _HEADLESS:
-            cluster.addresses[service.cluster_ip] = service
+        self._announce(service)
         if group is not None:
             if service.alias:
                 group.aliases[service.name] = service
@@ -120,7 +143,11 @@ class Services:
             alias=service.alias,
         )
         if service.type == "LoadBalancer":
-            self._provision(service)
+            self._balancers.ensure(service)
+
+    def _announce(self, service: Service) -> None:
+        if service.cluster_ip and service.cluster_ip != _HEADLESS:
+            self._cluster.addresses[service.cluster_ip] = service
 
     def take_over(self, service: Service, group: Group, manifest: Json) -> None:
         """Hands an alias to another workload, address and all."""
@@ -143,7 +170,7 @@ class Services:
             before=old.name if old else "",
         )
         cluster.store.changed(service)
-        self._endpoints.selector_changed(service)
+        self._endpoints.service_changed(service)
 
     def delete(self, service: Service) -> None:
         """Removes a Service and gives back what it held."""
@@ -155,7 +182,6 @@ class Services:
             elif group.service is service:
                 group.service = None
         cluster.addresses.pop(service.cluster_ip, None)
-        cluster.addresses.pop(service.ip, None)
         self._release(service)
         cluster.store.remove(service)
 
@@ -180,35 +206,53 @@ class Services:
         self._addresses.closed = addresses
         self._node_ports.closed = node_ports
 
-    def _allocate(self, service: Service, manifest: Json) -> None:
+    def _address(self, service: Service, manifest: Json, taken: _Taken) -> str:
+        """The cluster address that a Service is to have; the one that it has, it keeps."""
+        asked: str = manifest["spec"].get("clusterIP", "")
         if not allocation.needs_address(manifest):
-            service.cluster_ip = manifest["spec"].get("clusterIP", "")
-            return
-        asked = manifest["spec"].get("clusterIP")
+            return asked
+        if service.cluster_ip and service.cluster_ip != _HEADLESS:
+            return service.cluster_ip
         try:
             if asked:
                 self._addresses.claim(asked)
-                service.cluster_ip = asked
+                taken.address = asked
             else:
                 stream = self._cluster.stream(f"Service/{service.name}", "cluster-ip")
-                service.cluster_ip = self._addresses.allocate(stream)
+                taken.address = self._addresses.allocate(stream)
         except RangeFull:
             raise allocation.addresses_full(manifest) from None
         except AllocationError as error:
             raise allocation.address_refused(manifest, str(error), asked) from None
         if not service.name:
-            raise allocation.nameless(manifest, service.cluster_ip)
-        allocation.set_address(manifest, service.cluster_ip)
+            raise allocation.nameless(manifest, taken.address)
+        allocation.set_address(manifest, taken.address)
+        return taken.address
 
-    def _open_ports(self, service: Service, manifest: Json, held: Collection[int] = ()) -> None:
-        """Gives every port its node port; `held` are those that the Service has already."""
-        if allocation.needs_node_ports(manifest):
-            for index, port in enumerate(manifest["spec"].get("ports", ())):
-                asked = port.get("nodePort", 0)
-                if asked not in held or not asked:
+    def _open_ports(
+        self, service: Service, manifest: Json, taken: _Taken, *, new: bool = False
+    ) -> tuple[PortStatus, ...]:
+        """The ports, with a node port where one is asked for or all are to have one."""
+        spec = manifest["spec"]
+        if spec["type"] in _WITH_NODE_PORTS:
+            always = allocation.needs_node_ports(manifest)
+            held = _node_ports(service)
+            shared: dict[int, int] = {}
+            for index, port in enumerate(spec.get("ports", ())):
+                asked = port.get("nodePort") or (_asked_for(spec, port["port"]) if new else 0)
+                if new:
+                    asked = asked or shared.get(port["port"], 0)
+                    known = asked == shared.get(port["port"])
+                else:
+                    known = asked in held or asked in taken.node_ports
+                if asked:
+                    port["nodePort"] = asked
+                if (asked or always) and not known:
                     port["nodePort"] = self._node_port(service, manifest, index, asked)
-                service.ports = read_ports(manifest)[: index + 1]  # a refusal gives these back
-        service.ports = read_ports(manifest)
+                    taken.node_ports.append(port["nodePort"])
+                if port.get("nodePort"):
+                    shared.setdefault(port["port"], port["nodePort"])
+        return read_ports(manifest)
 
     def _node_port(self, service: Service, manifest: Json, index: int, asked: int) -> int:
         try:
@@ -226,44 +270,16 @@ class Services:
         if address and address != _HEADLESS:
             self._addresses.release(address)
 
+    def _undo(self, taken: _Taken) -> None:
+        self._give_back(taken.address)
+        for number in taken.node_ports:
+            self._node_ports.release(number)
+
     def _release(self, service: Service) -> None:
-        if service.timer is not None:
-            service.timer.cancel()
         self._give_back(service.cluster_ip)
-        for port in service.ports:
-            if port.node_port:
-                self._node_ports.release(port.node_port)
-        if service.ip:
-            self._balancers.release(service.ip)
-
-    def _provision(self, service: Service) -> None:
-        cluster = self._cluster
-
-        def ready() -> None:
-            service.timer = None
-            stream = cluster.stream(f"Service/{service.name}", "balancer-ip")
-            try:
-                service.ip = self._balancers.allocate(stream)
-            except RangeFull as full:
-                text = f"Error syncing load balancer: {full}"
-                cluster.event(
-                    service,
-                    "SyncLoadBalancerFailed",
-                    text,
-                    source="service-controller",
-                    warning=True,
-                )
-                return
-            cluster.addresses[service.ip] = service
-            cluster.event(
-                service, "EnsuredLoadBalancer", "Ensured load balancer", source="service-controller"
-            )
-            subject = cluster.store.subject(service)
-            cluster.record("service", subject, loadBalancerIP=service.ip)
-            cluster.store.changed(service)
-
-        delay = cluster.draw(cluster.settings.balancer, service.name, "balancer")
-        service.timer = cluster.kernel.call_in(delay, ready)
+        for number in _node_ports(service):
+            self._node_ports.release(number)
+        self._balancers.release(service)
 
     # -- resolution ------------------------------------------------------------------------------
 
@@ -289,7 +305,7 @@ class Services:
 
     def owns(self, host: str) -> bool:
         """Whether an address lies in the ranges of the cluster."""
-        return self._addresses.in_range(host) or self._balancers.in_range(host)
+        return self._addresses.in_range(host) or self._balancers.owns(host)
 
     def choose(self, service: Service) -> Pod | None:
         """A pod as kube-proxy chooses it: any ready one alike, else one that still serves."""
@@ -301,3 +317,19 @@ class Services:
         service.routes += 1
         stream = self._cluster.stream(f"{service.name}/{service.routes}", "route")
         return pods[stream.below(len(pods))]
+
+
+def _node_ports(service: Service) -> list[int]:
+    """The node ports that a Service holds, each once."""
+    return list(dict.fromkeys(port.node_port for port in service.ports if port.node_port))
+
+
+def _asked_for(spec: Json, number: int) -> int:
+    """The node port that some entry of a port asks for; 0 where none does."""
+    found = (port.get("nodePort", 0) for port in spec["ports"] if port["port"] == number)
+    return next(filter(None, found), 0)
+
+
+def _behind(service: Service) -> tuple[object, ...]:
+    """What of a Service its slices depend on."""
+    return service.type, service.selector, service.publish_not_ready, service.ports

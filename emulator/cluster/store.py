@@ -1,9 +1,11 @@
 """The object store: the one owner of which objects there are, and of their versions.
 
 Rules: every addition, change and removal goes through here, gets the next resource version, and is
-told to the handlers of its kind at once, in the order in which they subscribed; a handler only notes
-what it has to do (`WorkQueue`). Additions and removals are rows of the journal. A kind's objects are
-kept in the order of their making. `groups` are the workloads of the platform that own any of them.
+told at once: first to the taps, so that they hear every version in its order, then to the handlers of
+its kind, in the order in which they subscribed; a handler only notes what it has to do (`WorkQueue`).
+Additions and removals are rows of the journal. A kind's objects are kept in the order of their making.
+`removed` has the version of the last removal by kind. `groups` are the workloads of the platform that
+own any of them.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ class Store:
         self._handlers: dict[str, tuple[Handler, ...]] = {}
         self._taps: tuple[Handler, ...] = ()
         self.version = 0
+        self.removed: dict[str, int] = {}
         self.groups: dict[str, Group] = {}
 
     # -- reading ---------------------------------------------------------------------------------
@@ -78,7 +81,7 @@ class Store:
             return
         obj.removed = True
         del self._objects[obj.kind][obj.key]
-        self.version = obj.version = self.version + 1
+        self.version = obj.version = self.removed[obj.kind] = self.version + 1
         kernel = self._kernel
         kernel.journal.record(kernel.now, "object", self.subject(obj), op=DELETED)
         self._tell(DELETED, obj)
@@ -130,7 +133,7 @@ class Store:
         return f"{obj.kind}/{obj.namespace}/{obj.name}"
 
     def _tell(self, op: str, obj: Stored) -> None:
-        for handler in self._handlers.get(obj.kind, ()):
-            handler(op, obj)
         for tap in self._taps:
             tap(op, obj)
+        for handler in self._handlers.get(obj.kind, ()):
+            handler(op, obj)

@@ -84,9 +84,6 @@ class System:
 
     def delete_deployment(self, deployment: Deployment) -> None:
         """Removes a Deployment; what it owns goes after it."""
-        group = deployment.group
-        if group is not None and group.deployment is deployment:
-            group.deployment = None
         self.cluster.store.remove(deployment)
 
     def admit(self, pod: Pod) -> None:

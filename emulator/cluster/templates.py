@@ -15,6 +15,7 @@ import orjson
 
 from emulator.cluster.objects import Deployment, PodTemplate, Probe, Service, Toleration
 from emulator.cluster.objects.packed import Packed, Part
+from emulator.cluster.objects.pods import DEFAULT_SCHEDULER
 from emulator.domain import names, quantity
 from emulator.domain.kube import Object, PortStatus
 from emulator.domain.timefmt import SECOND
@@ -75,6 +76,8 @@ def read_template(template: Object, kept: Mapping[str, Any] | None = None) -> Po
         tolerations=tuple(_toleration(each) for each in spec.get("tolerations", ())),
         priority_class=spec.get("priorityClassName", ""),
         priority=spec.get("priority", 0),
+        node_name=spec.get("nodeName", ""),
+        scheduler=spec.get("schedulerName") or DEFAULT_SCHEDULER,
     )
 
 
@@ -163,4 +166,5 @@ def read_service(service: Service, manifest: Object) -> None:
     like_labels, like_selector = (like.labels, like.selector) if like is not None else ({}, {})
     service.labels = share(dict(manifest["metadata"].get("labels", {})), like_labels)
     service.type = spec.get("type", "ClusterIP")
+    service.publish_not_ready = bool(spec.get("publishNotReadyAddresses"))
     service.selector = share(dict(spec.get("selector", {})), like_selector)

@@ -11,13 +11,14 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from emulator.cluster.apiserver import allocation, decode, managed, patch, status
+from emulator.cluster.apiserver import allocation, decode, managed, namespaces, patch, status
 from emulator.cluster.apiserver.reading import Reader, name_of
 from emulator.cluster.apiserver.render import Json
 from emulator.cluster.apiserver.resources import Resource
 from emulator.cluster.apiserver.status import Rejected
 from emulator.cluster.apiserver.writers import WRITERS
-from emulator.cluster.objects import Deployment, Pod, Stored
+from emulator.cluster.objects import Deployment, Pod, ReplicaSet, Stored
+from emulator.cluster.objects.plain import Namespace
 from emulator.cluster.system import System
 from emulator.domain import names
 
@@ -58,14 +59,16 @@ class ObjectAPI(Reader):
             now = self.render.time(self._system.cluster.now)
             managed.update(obj, None, row, manager, now)
         name = name_of(obj)
+        if row.namespaced:
+            namespaces.check_new(self._store, row.group, row.plural, name, namespace)
         key = self._key(row, namespace, name)
         if row.kind != "Service":
             row.validate(obj)
         if self._store.get(row.kind, key) is not None:
             raise status.already_exists(row.group, row.plural, name)
         if dry_run:
-            if row.kind == "Service":
-                self._system.services.rehearse(obj, namespace)
+            if writer.rehearse is not None:
+                writer.rehearse(self._system, obj, namespace)
             return obj
         return self._show(row, writer.create(self._system, obj, namespace))
 
@@ -137,16 +140,18 @@ class ObjectAPI(Reader):
         held = self._find(row, namespace, name)
         options = options or {}
         self._check_preconditions(row, held, options)
+        if isinstance(held, Namespace):
+            namespaces.check_end(name)
         shown = self._show(row, held)
         if not options.get("dryRun"):
             policy = options.get("propagationPolicy") or "Background"
             if policy == "Orphan":
                 self._system.deletion.orphan(held)
-            if policy == "Foreground" and isinstance(held, Deployment):
+            if policy == "Foreground" and isinstance(held, Deployment | ReplicaSet):
                 self._system.deletion.foreground(held)
             else:
                 writer.delete(self._system, held, options.get("gracePeriodSeconds"))
-            if isinstance(held, Pod):
+            if isinstance(held, Namespace | Pod):
                 shown = self.render(held)
         if row.kind in _SHOWN_WHEN_DELETED:
             return shown

@@ -146,23 +146,36 @@ def image_tag(image: str) -> str:
 def pod(obj: Object) -> None:
     """A pod: its spec, requests from limits, and what admission adds to every pod."""
     spec = obj.setdefault("spec", {})
-    for container in (*spec.get("containers", ()), *spec.get("initContainers", ())):
-        limits = container.get("resources", {}).get("limits")
-        if limits:
-            requests = container["resources"].setdefault("requests", {})
-            container["resources"]["requests"] = {**limits, **requests}
     pod_spec(spec)
+    admitted(spec)
+    obj.setdefault("status", {})
+
+
+def admitted(spec: Object) -> None:
+    """What a pod's spec has beyond its template's; `spec` is changed, nothing that is in it."""
+    for part in ("containers", "initContainers"):
+        if part in spec:
+            spec[part] = [_requesting(each) for each in spec[part]]
     spec.setdefault("enableServiceLinks", True)
     account = spec.setdefault("serviceAccountName", "default")
     spec["serviceAccount"] = account
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
     tolerations(spec)
-    obj.setdefault("status", {})
+
+
+def _requesting(container: Object) -> Object:
+    """A container that requests what it limits."""
+    resources = container.get("resources", {})
+    limits = resources.get("limits")
+    if not limits:
+        return container
+    requests = {**limits, **resources.get("requests", {})}
+    return {**container, "resources": {**resources, "requests": requests}}
 
 
 def tolerations(spec: Object) -> None:
     """Five minutes on a lost node, unless the pod says otherwise of that taint."""
-    given = spec.get("tolerations", [])
+    given = list(spec.get("tolerations", ()))
     for taint in _TAINTS:
         tolerated = any(
             each.get("key", "") in (taint, "") and each.get("effect", "") in ("NoExecute", "")

@@ -1,19 +1,20 @@
 """Watching: what has changed since a version, for whoever asks.
 
-Rules: nothing is kept until somebody has listed or watched once; from then on the last 10,000 changes
-are, rendered as they were. A version older than those has expired (410). A watch with a selector sees
-an object that begins to match as ADDED and one that ceases to as DELETED.
+Rules: nothing of a kind is kept until somebody has asked for one of it; from then on its changes are,
+rendered as they were, 10,000 of all kinds. A version older than those has expired (410). A watch with
+a selector sees an object that begins to match as ADDED and one that ceases to as DELETED: what it was
+at the version that the watch begins with decides, not what it is now.
 Source: Kubernetes' watch cache; facts section 2 (410).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from emulator.cluster.apiserver.render import Json, Renderer
-from emulator.cluster.apiserver.status import expired
+from emulator.cluster.apiserver.status import expired, too_large_version
 from emulator.cluster.objects import Stored
 from emulator.cluster.store import ADDED, DELETED, MODIFIED, Store
 
@@ -53,53 +54,94 @@ class Watch:
         self._sink(MODIFIED if known else ADDED, shown)
 
 
+class Change(NamedTuple):
+    """One change: the object after it, and before it (None where it was not there)."""
+
+    version: int
+    op: str
+    kind: str
+    namespace: str
+    shown: Json
+    before: Json | None
+
+
 class History:
     """The changes of a store, and who watches them."""
 
     def __init__(self, store: Store, render: Renderer) -> None:
         self._store = store
         self._render = render
-        self._rows: deque[tuple[int, str, str, str, Json]] = deque(maxlen=KEPT)
+        self._rows: deque[Change] = deque(maxlen=KEPT)
         self._watches: list[Watch] = []
-        self._since: int | None = None
+        self._latest: dict[str, dict[str, Json]] = {}
+        self._since: dict[str, int] = {}
 
-    def open(self) -> None:
-        """Begins to keep changes; idempotent."""
-        if self._since is None:
-            self._since = self._store.version
+    def is_open(self, kind: str) -> bool:
+        """Whether the changes of a kind are kept."""
+        return kind in self._latest
+
+    def open(self, kind: str, objects: Iterable[Stored]) -> None:
+        """Begins to keep the changes of a kind, of which there are `objects`."""
+        if not self._latest:
             self._store.tap(self._heard)
+        latest, last = {}, self._store.removed.get(kind, 0)
+        for obj in objects:
+            latest[obj.key] = self._render(obj)
+            last = max(last, obj.version)
+        self._latest[kind] = latest
+        # nobody can have seen a version of a kind that has never been
+        self._since[kind] = last or self._store.version
 
     def _heard(self, op: str, obj: Stored) -> None:
+        latest = self._latest.get(obj.kind)
+        if latest is None:
+            return
         shown = self._render(obj)
+        before = latest.pop(obj.key, None) if op == DELETED else latest.get(obj.key)
+        if op != DELETED:
+            latest[obj.key] = shown
         if self._rows.maxlen == len(self._rows):
-            self._since = self._rows[0][0]
-        self._rows.append((obj.version, op, obj.kind, obj.namespace, shown))
+            self._forget(self._rows[0])
+        self._rows.append(Change(obj.version, op, obj.kind, obj.namespace, shown, before))
         for watch in tuple(self._watches):
             if watch.kind == obj.kind and watch.namespace in ("", obj.namespace):
                 watch.hear(op, shown)
 
+    def _forget(self, oldest: Change) -> None:
+        """A change is no longer kept; nobody tells when an Event ends, so it goes with its last one."""
+        self._since[oldest.kind] = oldest.version
+        latest = self._latest[oldest.kind]
+        key = f"{oldest.namespace}/{oldest.shown['metadata']['name']}"
+        if oldest.kind == "Event" and latest.get(key) is oldest.shown:
+            del latest[key]
+
     def watch(self, watch: Watch, since: int, current: list[Json]) -> Callable[[], None]:
         """Lets a watcher hear what has happened after `since`, and what happens until the result is
-        called. `current` are the objects of its kind now. Raises Rejected (410).
+        called. `current` are the objects of its kind now, which is open. Raises Rejected (410; 504
+        for a version that is yet to come).
         """
-        self.open()
-        assert self._since is not None
-        if since < self._since:
-            raise expired(since, self._since)
+        if since < self._since[watch.kind]:
+            raise expired(since, self._since[watch.kind])
+        if since > self._store.version:
+            raise too_large_version(since, self._store.version)
         later = [
-            (op, shown)
-            for version, op, kind, namespace, shown in self._rows
-            if version > since and kind == watch.kind and watch.namespace in ("", namespace)
+            row
+            for row in self._rows
+            if row.version > since
+            and row.kind == watch.kind
+            and watch.namespace in ("", row.namespace)
         ]
-        fresh: set[Any] = {shown["metadata"]["uid"] for op, shown in later if op == ADDED}
+        changed: set[str] = set()
+        for row in later:
+            uid = row.shown["metadata"]["uid"]
+            if uid not in changed and row.before is not None:
+                watch.begin(row.before)
+            changed.add(uid)
         for shown in current:
-            if shown["metadata"]["uid"] not in fresh:
+            if shown["metadata"]["uid"] not in changed:
                 watch.begin(shown)
-        for op, shown in later:
-            if op == DELETED:
-                watch.begin(shown)
-        for op, shown in later:
-            watch.hear(op, shown)
+        for row in later:
+            watch.hear(row.op, row.shown)
         self._watches.append(watch)
 
         def stop() -> None:

@@ -42,7 +42,7 @@ class Reader:
         self, row: Resource, namespace: str = "", *, labels: str = "", fields: str = ""
     ) -> Json:
         """A List of the objects that match, by namespace and name; `namespace` "" is all."""
-        self._history.open()
+        self._open(row)
         matches = self._matcher(row, labels, fields)
         shown = [each for each in self._all(row, namespace) if matches(each)]
         shown.sort(key=lambda each: (each["metadata"].get("namespace", ""), name_of(each)))
@@ -76,7 +76,7 @@ class Reader:
 
         watch = Watch(row.kind, namespace, matches, sink)
         current = self._all(row, namespace, stored=True)
-        self._history.open()
+        self._open(row)
         if since:
             return self._history.watch(watch, since, current)
         for each in current:
@@ -114,17 +114,22 @@ class Reader:
             raise status.not_found(row.group, row.plural, name)
         return held
 
+    def _open(self, row: Resource) -> None:
+        """Keeps a kind's changes from now on: who has seen one of it may ask what came after."""
+        if not self._history.is_open(row.kind):
+            self._history.open(row.kind, self._objects(row))
+
+    def _objects(self, row: Resource) -> Sequence[Stored]:
+        cluster = self._system.cluster
+        return cluster.events.all(cluster.now) if row.kind == "Event" else self._store.all(row.kind)
+
     def _show(self, row: Resource, obj: Stored) -> Json:
+        self._open(row)
         shown = self.render(obj)
         return shown if row.shown is None else row.shown(shown)
 
     def _all(self, row: Resource, namespace: str, *, stored: bool = False) -> Shown:
-        cluster = self._system.cluster
-        objects: Sequence[Stored]
-        objects = (
-            cluster.events.all(cluster.now) if row.kind == "Event" else self._store.all(row.kind)
-        )
-        found = [each for each in objects if namespace in ("", each.namespace)]
+        found = [each for each in self._objects(row) if namespace in ("", each.namespace)]
         if stored:
             return [self.render(each) for each in found]
         return [self._show(row, each) for each in found]

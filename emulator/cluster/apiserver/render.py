@@ -27,6 +27,13 @@ from emulator.domain.timefmt import iso_seconds
 
 Json = dict[str, Any]
 
+#: What a deletion in the foreground leaves waiting for what it owns, and how that shows.
+_OWNERS = frozenset({"Deployment", "ReplicaSet"})
+_FOREGROUND = "foregroundDeletion"
+
+#: The kinds whose owners the controllers settle.
+_OWNED = frozenset({"Pod", "ReplicaSet"})
+
 
 class Renderer:
     """Renders the objects of one cluster."""
@@ -37,6 +44,7 @@ class Renderer:
             "Deployment": self._deployment,
             "EndpointSlice": partial(render_others.endpoint_slice, self),
             "Event": partial(render_others.event, self),
+            "Namespace": self._namespace,
             "Node": partial(render_others.node, self),
             "Pod": self._pod,
             "ReplicaSet": self._replica_set,
@@ -74,9 +82,14 @@ class Renderer:
             meta["deletionTimestamp"] = self.time(obj.deleted_at)
             if obj.grace is not None:
                 meta["deletionGracePeriodSeconds"] = obj.grace
+            if obj.grace is not None and not obj.removed and obj.kind in _OWNERS:
+                known = [each for each in meta.get("finalizers", ()) if each != _FOREGROUND]
+                meta["finalizers"] = [*known, _FOREGROUND]
         if obj.labels:
             meta["labels"] = dict(obj.labels)
         owner = obj.owner
+        if owner is None and obj.kind in _OWNED:
+            meta.pop("ownerReferences", None)  # what a client sent back of a former owner
         if owner is not None:
             meta["ownerReferences"] = [
                 {
@@ -112,6 +125,10 @@ class Renderer:
         kept = {} if obj.manifest is None else obj.manifest
         shown = kept if body is None else body(obj)
         return {**shown, "metadata": self.metadata(obj)}
+
+    def _namespace(self, obj: Stored) -> Json:
+        shown = self._kept(obj)
+        return {**shown, "status": {"phase": "Terminating"}} if obj.terminating else shown
 
     # -- kind by kind ----------------------------------------------------------------------------
 
@@ -150,10 +167,25 @@ class Renderer:
         owner = obj.owner
         if isinstance(owner, Deployment):
             meta["annotations"] = {
+                **meta.get("annotations", {}),
                 "deployment.kubernetes.io/desired-replicas": str(obj.desired),
                 "deployment.kubernetes.io/max-replicas": str(obj.maximum),
                 "deployment.kubernetes.io/revision": str(obj.revision),
             }
+        if obj.manifest is None:
+            spec = {
+                "selector": {"matchLabels": dict(obj.selector)},
+                "template": {
+                    "metadata": {"labels": dict(obj.labels or obj.template.labels)},
+                    "spec": dict(obj.template.spec),
+                },
+            }
+        else:
+            # the labels of the object itself are for its pods
+            meta.pop("labels", None)
+            if labels := obj.manifest["metadata"].get("labels"):
+                meta["labels"] = labels
+            spec = obj.manifest["spec"]
         status: Json = {"replicas": obj.replicas}
         _counts(
             status,
@@ -170,20 +202,13 @@ class Renderer:
             "kind": "ReplicaSet",
             "apiVersion": "apps/v1",
             "metadata": meta,
-            "spec": {
-                "replicas": obj.wanted,
-                "selector": {"matchLabels": dict(obj.selector)},
-                "template": {
-                    "metadata": {"labels": dict(obj.labels or obj.template.labels)},
-                    "spec": dict(obj.template.spec),
-                },
-            },
+            "spec": {**spec, "replicas": obj.wanted},
             "status": status,
         }
 
     def _pod(self, obj: Pod) -> Json:
         spec = dict(obj.template.spec)
-        spec["tolerations"] = _tolerations(spec.get("tolerations", []))
+        defaults.admitted(spec)
         if obj.node is not None:
             spec["nodeName"] = obj.node.name
         meta = self.metadata(obj, generation=True)
@@ -249,11 +274,3 @@ class Renderer:
 def _counts(status: Json, **counts: int) -> None:
     """Adds the counts that are not zero: Kubernetes leaves the others out."""
     status.update({name: count for name, count in counts.items() if count})
-
-
-def _tolerations(given: list[Json]) -> list[Json]:
-    """Those of a pod, with the two that admission adds."""
-    spec: Json = {"tolerations": list(given)}
-    defaults.tolerations(spec)
-    shown: list[Json] = spec["tolerations"]
-    return shown

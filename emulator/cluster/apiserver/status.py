@@ -137,6 +137,26 @@ def expired(asked: int, oldest: int) -> Rejected:
     return Rejected(410, "Expired", f"too old resource version: {asked} ({oldest})")
 
 
+def too_large_version(asked: int, present: int) -> Rejected:
+    """504 Timeout: the resourceVersion that was asked for has not come yet."""
+    text = "Too large resource version"
+    cause = {"reason": "ResourceVersionTooLarge", "message": text}
+    message = f"Timeout: {text}: {asked}, current: {present}"
+    return Rejected(504, "Timeout", message, (cause,), {"retryAfterSeconds": 1})
+
+
+def terminating(group: str, resource: str, name: str, namespace: str) -> Rejected:
+    """403 Forbidden of anything new in a namespace that is on its way out."""
+    text = f"unable to create new content in namespace {namespace} because it is being terminated"
+    refused = forbidden(group, resource, name, text)
+    cause = {
+        "reason": "NamespaceTerminating",
+        "message": f"namespace {namespace} is being terminated",
+        "field": "metadata.namespace",
+    }
+    return Rejected(403, "Forbidden", refused.message, (cause,), refused.details)
+
+
 def gone(message: str) -> Rejected:
     """410 Gone."""
     return Rejected(410, "Gone", message)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from emulator.cluster.apiserver import policies
+from emulator.cluster.apiserver import namespaces, policies
 from emulator.cluster.apiserver.status import Rejected, forbidden
 from emulator.cluster.controllers.replicasets import PodRefused
 from emulator.cluster.node_writes import set_taints
@@ -20,17 +21,22 @@ from emulator.cluster.objects.plain import ConfigMap, Namespace, Secret
 from emulator.cluster.settings import NodePool
 from emulator.cluster.system import System
 from emulator.cluster.templates import quantities, read_template
+from emulator.domain.timefmt import SECOND
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """How objects of a kind are made, changed and ended; `grace` is a delete's, in seconds."""
+    """How objects of a kind are made, changed and ended; a delete's `grace` is in seconds.
+
+    `rehearse` raises what `create` would raise, and changes nothing.
+    """
 
     create: Callable[[System, Json, str], Stored] | None = None
     update: Callable[[System, Any, Json], None] | None = None
     delete: Callable[[System, Any, int | None], None] | None = None
+    rehearse: Callable[[System, Json, str], None] | None = None
 
 
 # -- workloads ------------------------------------------------------------------------------------
@@ -58,18 +64,47 @@ def _create_replica_set(system: System, obj: Json, namespace: str) -> Stored:
         labels=template.labels,
         manifest=obj,
     )
+    replica_set.min_ready = spec.get("minReadySeconds", 0) * SECOND
     cluster.store.add(replica_set, owner="", workload="")
     return replica_set
 
 
 def _update_replica_set(system: System, held: ReplicaSet, obj: Json) -> None:
-    held.wanted = obj["spec"]["replicas"]
-    held.manifest = obj
-    held.generation += 1
+    spec, meta = obj["spec"], obj["metadata"]
+    if meta.get("generation", held.generation) != held.generation:
+        held.template = read_template(spec["template"])
+        held.labels = held.template.labels
+        held.wanted = spec["replicas"]
+        held.min_ready = spec.get("minReadySeconds", 0) * SECOND
+        held.generation += 1
+    held.manifest = _without_owner(held, obj)
     system.cluster.store.changed(held)
 
 
+def _without_owner(held: Stored, obj: Json) -> Json:
+    """A manifest without its owner where the store knows it: it may be another one tomorrow."""
+    if held.owner is None:
+        return obj
+    meta = {key: value for key, value in obj["metadata"].items() if key != "ownerReferences"}
+    return {**obj, "metadata": meta}
+
+
+def _rehearse_deployment(system: System, obj: Json, namespace: str) -> None:
+    deployment = Deployment(obj["metadata"]["name"], namespace, system.cluster.now)
+    system.quotas.admit_deployment(deployment)
+
+
 def _create_pod(system: System, obj: Json, namespace: str) -> Stored:
+    pod = _admitted_pod(system, obj, namespace)
+    system.cluster.store.add(pod, owner="", workload="")
+    return pod
+
+
+def _rehearse_pod(system: System, obj: Json, namespace: str) -> None:
+    _admitted_pod(system, obj, namespace)
+
+
+def _admitted_pod(system: System, obj: Json, namespace: str) -> Pod:
     name = obj["metadata"]["name"]
     pod = Pod(name, namespace, system.cluster.now, read_template(obj), manifest=obj)
     try:
@@ -79,7 +114,6 @@ def _create_pod(system: System, obj: Json, namespace: str) -> Stored:
         raise Rejected(
             403, "Forbidden", text, (), forbidden("", "pods", name, "").details
         ) from None
-    system.cluster.store.add(pod, owner="", workload="")
     return pod
 
 
@@ -92,7 +126,7 @@ def _update_kept(system: System, held: Stored, obj: Json) -> None:
 
 def _update_pod(system: System, held: Pod, obj: Json) -> None:
     system.endpoints.relabel(held, dict(obj["metadata"].get("labels", {})))
-    held.manifest = obj
+    held.manifest = _without_owner(held, obj)
     system.cluster.store.changed(held)
 
 
@@ -109,6 +143,10 @@ def _delete_deployment(system: System, held: Deployment, _grace: int | None) -> 
 
 def _create_service(system: System, obj: Json, namespace: str) -> Stored:
     return system.services.create(obj, namespace)
+
+
+def _rehearse_service(system: System, obj: Json, namespace: str) -> None:
+    system.services.rehearse(obj, namespace)
 
 
 def _update_service(system: System, held: Service, obj: Json) -> None:
@@ -140,12 +178,10 @@ def _delete_kept(system: System, held: Stored, _grace: int | None) -> None:
 
 
 def _delete_namespace(system: System, held: Namespace, _grace: int | None) -> None:
-    empty_namespace(system, held.name)
-    system.cluster.store.remove(held)
+    namespaces.end(system.cluster, held, partial(_empty_namespace, system))
 
 
-def empty_namespace(system: System, name: str) -> None:
-    """Ends everything in a namespace."""
+def _empty_namespace(system: System, name: str) -> None:
     store = system.cluster.store
     for kind in (*_WORKING, *_KEPT):
         writer = WRITERS[kind]
@@ -210,11 +246,13 @@ WRITERS: dict[str, Writer] = {
         policies.write_priority, policies.update_priority, policies.delete_priority
     ),
     "ResourceQuota": Writer(policies.write_quota, policies.update_quota, policies.delete_quota),
-    "Deployment": Writer(_create_deployment, _update_deployment, _delete_deployment),
+    "Deployment": Writer(
+        _create_deployment, _update_deployment, _delete_deployment, _rehearse_deployment
+    ),
     "Namespace": Writer(_keeper(Namespace), _update_kept, _delete_namespace),
     "Node": Writer(_create_node, _update_node, _delete_node),
-    "Pod": Writer(_create_pod, _update_pod, _delete_pod),
+    "Pod": Writer(_create_pod, _update_pod, _delete_pod, _rehearse_pod),
     "ReplicaSet": Writer(_create_replica_set, _update_replica_set, _delete_kept),
     "Secret": Writer(_keeper(Secret), _update_kept, _delete_kept),
-    "Service": Writer(_create_service, _update_service, _delete_service),
+    "Service": Writer(_create_service, _update_service, _delete_service, _rehearse_service),
 }

@@ -75,9 +75,12 @@ class Deployments:
         cluster = self._cluster
         digest = deployment.digest
         name = f"{deployment.name}-{digest}"
-        if cluster.store.get("ReplicaSet", f"{deployment.namespace}/{name}") is not None:
-            # that of an earlier Deployment of this name has yet to be collected
-            self._queue.add_after(deployment, cluster.lag())
+        held = cluster.store.get("ReplicaSet", f"{deployment.namespace}/{name}")
+        if isinstance(held, ReplicaSet):
+            if held.owner is None:
+                self._adopt(deployment, held)
+            else:  # that of an earlier Deployment of this name has yet to be collected
+                self._queue.add_after(deployment, cluster.lag())
             return
         labels = {**deployment.template.labels, "pod-template-hash": digest}
         replica_set = ReplicaSet(
@@ -104,6 +107,15 @@ class Deployments:
         cluster.store.changed(deployment)
         if deployment.wanted:
             self._say_scaled(deployment, replica_set, 0, deployment.wanted)
+
+    def _adopt(self, deployment: Deployment, replica_set: ReplicaSet) -> None:
+        """Takes over a ReplicaSet that an earlier Deployment has left to nobody."""
+        replica_set.owner = deployment
+        deployment.replica_sets.append(replica_set)
+        name = f'Found new replica set "{replica_set.name}"'
+        self._progress(deployment, "True", "FoundNewReplicaSet", name)
+        self._cluster.store.changed(replica_set)
+        self._cluster.store.changed(deployment)
 
     def _scale(self, deployment: Deployment, replica_set: ReplicaSet, wanted: int) -> None:
         before, replica_set.wanted = replica_set.wanted, wanted
@@ -155,6 +167,8 @@ class Deployments:
             deployment.terminating_pods,
         ) = counts
         changed = counts != before
+        if deployment.generation != before[0]:
+            self._arm(deployment)
         changed |= self._judge_availability(deployment)
         if not done:
             changed |= self._judge_progress(deployment, current, before)
@@ -240,10 +254,16 @@ class Deployments:
         now = self._cluster.now
         deployment.put_condition("Progressing", status, now, reason, text)
         deployment.progressed = now
+        self._arm(deployment)
+
+    def _arm(self, deployment: Deployment) -> None:
+        """Sets the timer of the deadline, where there is one to wait for."""
         self._cancel(deployment)
-        if reason != _DONE and deployment.deadline:
+        condition = deployment.conditions.get("Progressing")
+        waits = condition is not None and condition.status == "True" and condition.reason != _DONE
+        if waits and deployment.deadline:
             deployment.timer = self._cluster.kernel.call_at(
-                max(self._due(deployment), now), lambda: self._check(deployment)
+                max(self._due(deployment), self._cluster.now), lambda: self._check(deployment)
             )
 
     def _due(self, deployment: Deployment) -> int:

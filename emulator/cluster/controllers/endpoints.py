@@ -1,9 +1,11 @@
 """The EndpointSlice controller: which pods stand behind a Service.
 
 Rules: a pod is listed once it has an address and until it is gone or has ended; it is ready when its
-Ready condition is True and its deletion has not been asked for, serving when the condition is True. A
-slice is made with its Service and holds at most 100 endpoints. Every change of an endpoint is a row of
-the journal. Source: Kubernetes facts sections 0.7 and 7.
+Ready condition is True and its deletion has not been asked for, or always where the Service publishes
+those that are not ready; it is serving when the condition is True. A slice is made with its Service,
+shows the Service's present ports and holds at most 100 endpoints; a Service without a selector and one
+that is a mere name (ExternalName) get none. Every change of an endpoint is a row of the journal.
+Source: Kubernetes facts sections 0.7 and 7; endpointslice_controller syncService.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from emulator.cluster.objects import Endpoint, EndpointSlice, Pod, Service
 from emulator.cluster.objects.pods import TERMINAL
 from emulator.cluster.store import ADDED, DELETED
 from emulator.domain import names
+from emulator.domain.kube import PortStatus
 
 MAX_ENDPOINTS = 100
 
@@ -41,8 +44,12 @@ class Endpoints:
                 pod = endpoint.pod
                 pod.services = tuple([each for each in pod.services if each is not service])
         elif op == ADDED:
+            self._add(service)
+
+    def _add(self, service: Service) -> None:
+        if _selects(service):
             self._index.add_service(service, self._pods)
-            self._reselect(service)
+        self._reselect(service)
 
     def _pods(self) -> list[Pod]:
         return self._cluster.store.all("Pod")
@@ -57,13 +64,12 @@ class Endpoints:
             dirty[endpoint.pod.key] = endpoint.pod
         self._queue.add(service)
 
-    def selector_changed(self, service: Service) -> None:
-        """A Service selects other pods from now on."""
+    def service_changed(self, service: Service) -> None:
+        """A Service selects other pods from now on, or shows them otherwise."""
         for pod in self._index.remove_service(service):  # pods without an address among them
             if service in pod.services:
                 pod.services = tuple(each for each in pod.services if each is not service)
-        self._index.add_service(service, self._pods)
-        self._reselect(service)
+        self._add(service)
 
     def relabel(self, pod: Pod, labels: dict[str, str]) -> None:
         """A pod carries other labels from now on."""
@@ -101,18 +107,21 @@ class Endpoints:
     def _sync(self, service: Service) -> None:
         if service.removed:
             return
-        if not service.slices:
+        if not service.slices and _selects(service):
             self._new_slice(service)
         pods = self._dirty.get(service)
-        if not pods:
+        stale = [each for each in service.slices if _stale(each)]
+        if not pods and not stale:
             self._dirty.pop(service, None)
             return
         if wait := self._client.admit(service, self._cluster.now):
             self._queue.add_after(service, wait)
             return
-        del self._dirty[service]
-        touched: dict[EndpointSlice, None] = {}
-        for pod in pods.values():
+        self._dirty.pop(service, None)
+        touched: dict[EndpointSlice, None] = dict.fromkeys(stale)
+        for each in stale:
+            each.ports = service.ports
+        for pod in (pods or {}).values():
             slice_ = self._update(service, pod)
             if slice_ is not None:
                 touched[slice_] = None
@@ -135,7 +144,7 @@ class Endpoints:
         selected = service in pod.services
         if pod.removed or pod.phase in TERMINAL or not pod.ip or not selected:
             return self._drop(service, pod, endpoint)
-        ready = pod.ready and not pod.terminating
+        ready = service.publish_not_ready or (pod.ready and not pod.terminating)
         flags = (ready, pod.ready, pod.terminating)
         if endpoint is None:
             slice_ = self._room(service)
@@ -174,3 +183,18 @@ class Endpoints:
             if len(slice_.endpoints) < MAX_ENDPOINTS:
                 return slice_
         return self._new_slice(service)
+
+
+def _selects(service: Service) -> bool:
+    """Whether the controller looks after a Service's slices."""
+    return bool(service.selector) and service.type != "ExternalName"
+
+
+def _stale(slice_: EndpointSlice) -> bool:
+    """Whether a slice shows other ports than its Service has."""
+    ports, wanted = slice_.ports, slice_.service.ports
+    return ports is not None and ports is not wanted and _shown(ports) != _shown(wanted)
+
+
+def _shown(ports: tuple[PortStatus, ...]) -> list[tuple[str, str, int]]:
+    return [(port.name, port.protocol, port.target_port) for port in ports]

@@ -1,10 +1,11 @@
 """The pod garbage collector: forces out what no kubelet will ever end.
 
 Rules: it looks every twenty seconds, at instants that are computed: there is a timer only while there
-is something to collect. A pod whose node is gone is collected 40 s after a look has found that; a pod
-on its way out goes at the next look when its node is not ready and tainted as out of service. What is
-collected is Failed and deleted without grace. Ended pods are not counted (the threshold of 12,500 is
-not modelled), and a pod on its way out that was never placed is gone before any look.
+is something to collect. A pod whose node is gone, or that names one that is not there, is collected 40 s
+after a look has found that; a pod on its way out goes at the next look when its node is not ready and
+tainted as out of service. What is collected is Failed and deleted without grace. Ended pods are not
+counted (the threshold of 12,500 is not modelled), and a pod on its way out that was never placed is
+gone before any look.
 Source: Kubernetes facts section 8 (podgc).
 """
 
@@ -56,16 +57,23 @@ class PodGC:
             self._plan()
 
     def _heard_pod(self, op: str, pod: Pod) -> None:
-        if self._out and op != DELETED and pod.terminating and pod.node in self._out:
+        if op == DELETED:
+            return
+        name = _missing(pod)
+        if name is None:
+            if self._out and pod.terminating and pod.node in self._out:
+                self._plan()
+        elif (
+            name not in self._gone
+            and pod.phase not in TERMINAL
+            and self._cluster.store.get("Node", name) is None
+        ):
+            self._gone[name] = None
             self._plan()
 
     def _orphans(self, name: str) -> list[Pod]:
         """The pods that were placed on a node of that name, which is gone."""
-        return [
-            pod
-            for pod in self._cluster.store.all("Pod")
-            if pod.node is not None and pod.node.removed and pod.node.name == name
-        ]
+        return [pod for pod in self._cluster.store.all("Pod") if _missing(pod) == name]
 
     # -- the look --------------------------------------------------------------------------------
 
@@ -110,3 +118,11 @@ class PodGC:
             cluster.store.changed(pod)
         self._deletion.delete_pod(pod, 0)
         cluster.journal.cause = before
+
+
+def _missing(pod: Pod) -> str | None:
+    """The name of the node that a pod is on and that is gone, or that it names and waits for."""
+    node = pod.node
+    if node is None:
+        return pod.template.node_name or None
+    return node.name if node.removed else None

@@ -36,20 +36,21 @@ class WorkQueue(Generic[T]):
         self._kernel = kernel
         self._delay = delay
         self._sync = sync
-        self._waiting: dict[int, Timer] = {}
+        self._waiting: dict[int, tuple[int, Timer]] = {}
 
     def add(self, item: T) -> None:
         """Notes that an object is to be looked at."""
-        if id(item) not in self._waiting:
-            self._later(item, self._delay())
+        self.add_after(item, self._delay())
 
     def add_after(self, item: T, delay: int) -> None:
-        """Notes it for later, unless it is to be looked at anyway."""
-        if id(item) not in self._waiting:
-            self._later(item, delay)
-
-    def _later(self, item: T, delay: int) -> None:
-        self._waiting[id(item)] = self._kernel.call_in(delay, partial(self._due, item))
+        """Notes it for later, unless it is to be looked at before that anyway."""
+        at = self._kernel.now + delay
+        waiting = self._waiting.get(id(item))
+        if waiting is not None:
+            if waiting[0] <= at:
+                return
+            waiting[1].cancel()
+        self._waiting[id(item)] = (at, self._kernel.call_at(at, partial(self._due, item)))
 
     def _due(self, item: T) -> None:
         del self._waiting[id(item)]

@@ -15,9 +15,9 @@ from emulator.cluster.context import Cluster
 from emulator.cluster.controllers.queue import Client, WorkQueue, retry_delay
 from emulator.cluster.deletion import Deletion
 from emulator.cluster.labels import matches
-from emulator.cluster.objects import Pod, ReplicaSet
+from emulator.cluster.objects import Deployment, Pod, ReplicaSet
 from emulator.cluster.objects.pods import TERMINAL
-from emulator.cluster.store import ADDED, DELETED
+from emulator.cluster.store import ADDED, DELETED, MODIFIED
 from emulator.domain import names
 from emulator.domain.timefmt import SECOND
 
@@ -29,6 +29,11 @@ class PodRefused(Exception):
     """The API server takes no such pod now; the text is what the event quotes."""
 
 
+def _fits(replica_set: ReplicaSet, pod: Pod) -> bool:
+    """Whether a ReplicaSet selects a pod."""
+    return replica_set.namespace == pod.namespace and matches(replica_set.selector, pod.labels)
+
+
 class ReplicaSets:
     """The controller of every ReplicaSet; `admit` may raise PodRefused (quota)."""
 
@@ -37,21 +42,28 @@ class ReplicaSets:
         self._deletion = deletion
         self._admit = admit
         self._client = Client(cluster.settings.controller_rate)
+        self._orphans: dict[str, Pod] = {}
         self._queue: WorkQueue[ReplicaSet] = WorkQueue(cluster.kernel, cluster.lag, self._sync)
         cluster.store.on("ReplicaSet", self._heard)
         cluster.store.on("Pod", self._heard_pod)
 
     def _heard(self, op: str, replica_set: ReplicaSet) -> None:
-        if op == ADDED or (op != DELETED and replica_set.observed != replica_set.generation):
+        if op == ADDED:
+            for pod in tuple(self._orphans.values()):
+                if _fits(replica_set, pod):
+                    self._adopt(replica_set, pod)
+        if op != DELETED and replica_set.observed != replica_set.generation:
             self._queue.add(replica_set)
 
     def _heard_pod(self, op: str, pod: Pod) -> None:
         owner = pod.owner
         if owner is None:
-            if op == ADDED:
-                self._adopt(pod)
+            self._heard_orphan(op, pod)
             return
         if isinstance(owner, ReplicaSet):
+            if op == MODIFIED and pod.labels is not owner.labels and not _fits(owner, pod):
+                self._release(owner, pod)
+                return
             if op == DELETED:
                 owner.pods.remove(pod)
                 counted = -1
@@ -62,16 +74,33 @@ class ReplicaSets:
                 if not owner.removed:
                     self._queue.add(owner)
 
-    def _adopt(self, pod: Pod) -> None:
+    def _heard_orphan(self, op: str, pod: Pod) -> None:
+        """A pod that nobody owns: it is adopted by who selects it, now or later."""
+        self._orphans.pop(pod.key, None)
+        if op == DELETED or not pod.active:
+            return
+        self._orphans[pod.key] = pod
         for replica_set in self._cluster.store.all("ReplicaSet"):
-            if replica_set.namespace == pod.namespace and matches(replica_set.selector, pod.labels):
-                pod.owner = replica_set
-                replica_set.pods.append(pod)
-                if (group := replica_set.group) is not None:
-                    self._cluster.store.join(pod, group)
-                    group.pods.append(pod)
-                self._cluster.store.changed(pod)
+            if _fits(replica_set, pod) and not replica_set.terminating:
+                self._adopt(replica_set, pod)
                 return
+
+    def _adopt(self, replica_set: ReplicaSet, pod: Pod) -> None:
+        self._orphans.pop(pod.key, None)
+        pod.owner = replica_set
+        pod.counted = -2
+        replica_set.pods.append(pod)
+        if (group := replica_set.group) is not None:
+            self._cluster.store.join(pod, group)
+            group.pods.append(pod)
+        self._cluster.store.changed(pod)
+
+    def _release(self, replica_set: ReplicaSet, pod: Pod) -> None:
+        """Lets a pod go that the ReplicaSet selects no more."""
+        pod.owner = None
+        replica_set.pods.remove(pod)
+        self._queue.add(replica_set)
+        self._cluster.store.changed(pod)
 
     # -- pods ------------------------------------------------------------------------------------
 
@@ -88,13 +117,41 @@ class ReplicaSets:
             self._batch(replica_set, min(missing, _MAX_A_SYNC), 1, counts)
             return
         if missing < 0:
-            for pod in self._victims(replica_set, active, -missing):
-                self._client.take(self._cluster.now)
-                self._cluster.event(
-                    replica_set, "SuccessfulDelete", f"Deleted pod: {pod.name}", source=_SOURCE
-                )
-                self._deletion.delete_pod(pod)
+            self._delete(replica_set, self._victims(replica_set, active, -missing))
+            return
+        self._forgive(replica_set)
         self._write_status(replica_set, self._count(replica_set, active))
+
+    def _delete(self, replica_set: ReplicaSet, victims: list[Pod]) -> None:
+        """Deletes pods, each when the client's rate lets it; the work goes on after the last."""
+        cluster = self._cluster
+        replica_set.busy = True
+        counts = self._count(replica_set, [pod for pod in replica_set.pods if pod.active])
+        last = 0
+        for pod in victims[:_MAX_A_SYNC]:
+            last = self._client.take(cluster.now)
+            if last:
+                cluster.kernel.call_in(last, partial(self._delete_one, replica_set, pod))
+            else:
+                self._delete_one(replica_set, pod)
+        then = partial(self._finish, replica_set, counts, failed=False)
+        if last:
+            cluster.kernel.call_in(last, then)
+        else:
+            then()
+
+    def _delete_one(self, replica_set: ReplicaSet, pod: Pod) -> None:
+        if pod.removed or replica_set.removed:
+            return
+        text = f"Deleted pod: {pod.name}"
+        self._cluster.event(replica_set, "SuccessfulDelete", text, source=_SOURCE)
+        self._deletion.delete_pod(pod)
+
+    def _forgive(self, replica_set: ReplicaSet) -> None:
+        """A sync without an error takes the failure back."""
+        replica_set.retries = 0
+        if replica_set.conditions.pop("ReplicaFailure", None) is not None:
+            self._cluster.store.changed(replica_set)
 
     def _victims(self, replica_set: ReplicaSet, active: list[Pod], count: int) -> list[Pod]:
         """Whom a scale-down takes: unassigned, pending, not ready, later ready, restarted, newer."""
@@ -163,7 +220,7 @@ class ReplicaSets:
             replica_set.retries += 1
             self._queue.add_after(replica_set, retry_delay(replica_set.retries))
         else:
-            replica_set.retries = 0
+            self._forgive(replica_set)
             self._queue.add(replica_set)
 
     def _create(self, replica_set: ReplicaSet) -> bool:
@@ -183,8 +240,6 @@ class ReplicaSets:
         except PodRefused as refused:
             self._failed(replica_set, str(refused))
             return False
-        if replica_set.conditions.pop("ReplicaFailure", None) is not None:
-            cluster.store.changed(replica_set)
         if replica_set.labels:
             pod.labels = replica_set.labels
         replica_set.pods.append(pod)
@@ -233,7 +288,7 @@ class ReplicaSets:
 
     def _available(self, replica_set: ReplicaSet, ready: list[Pod]) -> int:
         owner = replica_set.owner
-        patience = getattr(owner, "min_ready", 0)
+        patience = owner.min_ready if isinstance(owner, Deployment) else replica_set.min_ready
         if not patience:
             return len(ready)
         now = self._cluster.now

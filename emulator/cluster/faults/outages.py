@@ -1,8 +1,9 @@
 """Nodes under faults: which are down, not ready or drained, and the way from one to the other.
 
 Rules: what a node is to be follows from the faults that are active and strike it; `told` is what was
-last made of each node that is struck, `own` what it was by itself before, which no fault mends. A node
-that joins while a fault lasts is struck as well. One that is down is not also not ready.
+last made of each node that is struck, `own` what it is by itself, which no fault mends: what it was
+before, and what others have made of it since. A node that joins while a fault lasts is struck as well.
+One that is down is not also not ready.
 """
 
 from __future__ import annotations
@@ -73,15 +74,14 @@ class Outages:
 
     def _change(self, node: Node, told: frozenset[str], wanted: frozenset[str]) -> None:
         nodes = self._faults.system.nodes
-        own = self.own.get(node.name) if told else _by_itself(node)
-        assert own is not None
+        # What a fault has made is the node's own only where it was that before the fault.
+        own = _present(node) - (told - self.own.get(node.name, frozenset()))
         if wanted:
             self.told[node.name] = wanted
             self.own[node.name] = own
         else:
             del self.told[node.name], self.own[node.name]
-        told, wanted = told | own, wanted | own
-        before, after = _worst(told), _worst(wanted)
+        before, after = _worst(told | own), _worst(wanted | own)
         if before != after:
             if before:
                 nodes.restore(node)
@@ -91,12 +91,12 @@ class Outages:
                 nodes.not_ready(node)
         if DRAINED in wanted - told:
             nodes.drain(node)
-        elif DRAINED in told - wanted:
+        elif DRAINED in told - wanted - own:
             nodes.uncordon(node)
 
 
-def _by_itself(node: Node) -> frozenset[str]:
-    """What a node is that no fault has struck yet."""
+def _present(node: Node) -> frozenset[str]:
+    """What a node is now, whoever made it so."""
     states = []
     if not node.up:
         states.append(DOWN)

@@ -4,8 +4,10 @@ Rules: `System` makes one `Kubelet` for all nodes; it hears of pods through the 
 change has reached the node. A pod at rest has no timer. The kubelet of a node that is down does not act
 at all: `node_lost` takes its processes, pulls and timers away, `node_back` (a machine that has booted)
 ends what was to be deleted and starts the rest anew; a pod keeps its address then, where a new sandbox
-would give it another. What is written of a pod's phase, conditions and events is `status`; `images` has
-the pulls, `containers` start, end and restart, `probing` the probes.
+would give it another. Without an address there is no sandbox: that is tried again at every sync. A pod
+that nobody has scheduled and that does not fit is rejected. What is written of a pod's phase,
+conditions and events is `status`; `images` has the pulls, `containers` start, end and restart,
+`probing` the probes.
 Source: Kubernetes facts sections 0 and 6.
 """
 
@@ -14,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from emulator.cluster.allocators import AddressAllocator
-from emulator.cluster.backoff import Backoff
+from emulator.cluster.allocators import AddressAllocator, RangeFull
+from emulator.cluster.backoff import RETRY, Backoff, jittered
 from emulator.cluster.context import Cluster
 from emulator.cluster.deletion import Deletion
 from emulator.cluster.kubelet.containers import KILLED, OOM, Containers
@@ -89,16 +91,53 @@ class Kubelet:
         pod.timers.pop("admit", None)
         cluster = self._cluster
         pod.started = cluster.kernel.now
-        pod.ip = self.addresses.allocate(cluster.stream(pod.name, "ip"))
+        if pod.template.node_name and not pod.booked:
+            self._status.rejected(pod)
+            return
         pod.state = WAITING_TO_CREATE
+        try:
+            pod.ip = self.addresses.allocate(cluster.stream(pod.name, "ip"))
+        except RangeFull:
+            self._status.admitted(pod)
+            self._no_sandbox(pod)
+            return
         self._status.admitted(pod)
+        self._images.ensure(pod)
+
+    def _no_sandbox(self, pod: Pod) -> None:
+        """There is no address for the pod: says so, and tries again at the pod worker's next sync."""
+        cluster, addresses = self._cluster, self.addresses
+        stream = cluster.stream(f"{pod.name}/{cluster.now}", "sandbox")
+        sandbox = stream.hex(64)
+        self._status.say(
+            pod,
+            "FailedCreatePodSandBox",
+            "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network"
+            f' for sandbox "{sandbox}": plugin type="bridge" failed (add): failed to allocate for'
+            " range 0: no IP addresses available in range set:"
+            f" {addresses.first}-{addresses.last}",
+            warning=True,
+        )
+        pod.timers["sandbox"] = cluster.kernel.call_in(
+            jittered(RETRY, stream), partial(self._make_sandbox, pod)
+        )
+
+    def _make_sandbox(self, pod: Pod) -> None:
+        """Another try, for a pod without an address."""
+        pod.timers.pop("sandbox", None)
+        try:
+            pod.ip = self.addresses.allocate(self._cluster.stream(pod.name, "ip"))
+        except RangeFull:
+            self._no_sandbox(pod)
+            return
+        self._status.sandbox_made(pod)
         self._images.ensure(pod)
 
     # -- the end ---------------------------------------------------------------------------------
 
     def _terminate(self, pod: Pod) -> None:
         """Stops a pod's container, and then lets the pod go."""
-        if pod.state.phase != "running":
+        if pod.state.phase != "running" or pod.process is None:  # a reboot took it
             self._deletion.finish_pod(pod)
             return
         pod.timers.pop("end", None)
@@ -106,6 +145,8 @@ class Kubelet:
         self._status.say(pod, "Killing", f"Stopping container {pod.template.container}")
         if "stop" not in pod.timers:
             self._containers.stop(pod, (pod.grace or 0) * SECOND)
+        else:  # a probe has it stopped already, maybe with a longer grace
+            self._containers.hurry(pod, (pod.grace or 0) * SECOND)
 
     def _hurry(self, pod: Pod) -> None:
         """The grace was made shorter while the container stops: SIGKILL comes sooner."""
@@ -151,6 +192,8 @@ class Kubelet:
             self._deletion.finish_pod(pod)
         elif pod.started is None:
             self._admit(pod)
+        elif not pod.ip:
+            self._make_sandbox(pod)
         elif pod.state.phase == "running":
             self._status.say(
                 pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created."

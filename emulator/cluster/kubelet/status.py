@@ -4,7 +4,7 @@ Rules: conditions stand in the kubelet's order (PodReadyToStartContainers, Initi
 ContainersReady, PodScheduled), what others wrote behind them. `report` writes phase and readiness at
 once: ContainersReady and Ready are the same here (no readiness gates), and what the node controller made
 of Ready is overwritten by the kubelet's own word. Each change of phase or readiness is a row.
-A sandbox is there as soon as the kubelet has the pod. Source: Kubernetes facts section 6.
+A sandbox is there as soon as the pod has an address. Source: Kubernetes facts section 6.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from emulator.cluster.context import Cluster
 from emulator.cluster.events import Streak
 from emulator.cluster.objects import Pod
+from emulator.cluster.scheduler.filters import shortage
 from emulator.domain.kube import Condition
 
 _SOURCE = "kubelet"
@@ -31,19 +32,42 @@ class Status:
     # -- phase and conditions --------------------------------------------------------------------
 
     def admitted(self, pod: Pod) -> None:
-        """The first report: the pod has its sandbox, nothing runs yet."""
+        """The first report: the pod has its sandbox if it has an address, nothing runs yet."""
         now = self._kernel.now
+        sandbox = "True" if pod.ip else "False"
         others = dict(pod.conditions)
         scheduled = others.pop("PodScheduled", None)
         text = unready(pod)
         pod.conditions = {
-            "PodReadyToStartContainers": Condition("PodReadyToStartContainers", "True", now),
+            "PodReadyToStartContainers": Condition("PodReadyToStartContainers", sandbox, now),
             "Initialized": Condition("Initialized", "True", now),
             "Ready": Condition("Ready", "False", now, _NOT_READY, text),
             "ContainersReady": Condition("ContainersReady", "False", now, _NOT_READY, text),
             "PodScheduled": scheduled or Condition("PodScheduled", "True", now),
             **others,
         }
+        self._cluster.store.changed(pod)
+
+    def rejected(self, pod: Pod) -> None:
+        """The node has no room for a pod that came without the scheduler; the pod has failed."""
+        node = pod.node
+        assert node is not None
+        short = (each.removeprefix("Insufficient ") for each in shortage(node, pod).reasons)
+        resource = next((each for each in short if each in node.allocatable), "pods")
+        requested = 1 if resource == "pods" else pod.requests[resource]
+        pod.reason = f"OutOf{resource}"
+        self.say(
+            pod,
+            pod.reason,
+            f"Node didn't have enough resource: {resource}, requested: {requested},"
+            f" used: {node.used[resource]}, capacity: {node.allocatable[resource]}",
+            warning=True,
+        )
+        self.report(pod, "Failed", False)
+
+    def sandbox_made(self, pod: Pod) -> None:
+        """The sandbox could not be made at first; it is there now."""
+        pod.set_condition("PodReadyToStartContainers", "True", self._kernel.now)
         self._cluster.store.changed(pod)
 
     def report(self, pod: Pod, phase: str, ready: bool) -> None:

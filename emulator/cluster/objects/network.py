@@ -54,6 +54,7 @@ class Service(Stored):
         "endpoints",
         "ip",
         "ports",
+        "publish_not_ready",
         "ready",
         "routes",
         "selector",
@@ -80,6 +81,7 @@ class Service(Stored):
         self.cluster_ip = ""
         self.ip = ""
         self.ports: tuple[PortStatus, ...] = ()
+        self.publish_not_ready = False
         self.selector: dict[str, str] = {}
         self.endpoints: dict[str, Endpoint] = {}
         self.ready: dict[str, Pod] = {}

@@ -1,7 +1,7 @@
 """Objects that the cluster only keeps: namespaces, and what pods would mount.
 
 Rules: such an object is its manifest; nothing in the simulation acts on it, but a namespace holds
-what is in it.
+what is in it, and goes after it.
 """
 
 from __future__ import annotations

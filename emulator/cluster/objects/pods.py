@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 WAITING = ContainerState("waiting")
 WAITING_TO_CREATE = ContainerState("waiting", "ContainerCreating")
 TERMINAL = frozenset({"Succeeded", "Failed"})
+DEFAULT_SCHEDULER = "default-scheduler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,10 @@ class Toleration:
 
 @dataclass(frozen=True, slots=True)
 class PodTemplate:
-    """What a pod is made from, read once from its manifest. `ports` are the container's own."""
+    """What a pod is made from, read once from its manifest. `ports` are the container's own.
+
+    `node_name` is the node that the manifest names itself, `scheduler` who is to find one otherwise.
+    """
 
     spec: Object
     labels: dict[str, str]
@@ -83,6 +87,8 @@ class PodTemplate:
     tolerations: tuple[Toleration, ...]
     priority_class: str
     priority: int = 0
+    node_name: str = ""
+    scheduler: str = DEFAULT_SCHEDULER
 
 
 class Pod(Conditioned):

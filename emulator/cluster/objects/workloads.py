@@ -27,6 +27,7 @@ class ReplicaSet(Conditioned):
         "desired",
         "hash",
         "maximum",
+        "min_ready",
         "observed",
         "pods",
         "ready",
@@ -66,6 +67,7 @@ class ReplicaSet(Conditioned):
         self.revision = 0
         self.desired = wanted
         self.maximum = wanted
+        self.min_ready = 0
         self.pods: list[Pod] = []
         self.serial = 0
         self.busy = False

@@ -3,7 +3,8 @@
 Rules: nodes are looked at in a circle; all of them where there are fewer than 100, else until
 max(5, 50 - n/125) percent of them, at least 100, have passed the filters. Equals are drawn. A pod is
 booked on its node at once and until it is gone or has ended; the binding itself waits for the client.
-A wish for room that the eviction of others will make (nomination) is kept free for its pod.
+A wish for room that the eviction of others will make (nomination) is kept free for its pod. A node that
+has gone before the binding is no node: its pod is tried again. Another scheduler's pods are let be.
 Source: Kubernetes facts section 5; pkg/scheduler/schedule_one.go.
 """
 
@@ -17,9 +18,10 @@ from emulator.cluster.controllers.queue import Client
 from emulator.cluster.deletion import Deletion
 from emulator.cluster.objects import Node, Pod
 from emulator.cluster.objects.nodes import ZONE
-from emulator.cluster.objects.pods import TERMINAL
+from emulator.cluster.objects.pods import DEFAULT_SCHEDULER, TERMINAL
 from emulator.cluster.scheduler import filters, scores, texts
 from emulator.cluster.scheduler.filters import Failure
+from emulator.cluster.scheduler.named import Named
 from emulator.cluster.scheduler.preemption import SOURCE, TERMINATING, Preemptor
 from emulator.cluster.scheduler.queue import SchedulingQueue
 from emulator.cluster.scheduler.spread import Peers
@@ -46,6 +48,7 @@ class Scheduler:
         self._peers = Peers()
         self._unasked: scores.Unasked = {}
         self._scorer = scores.Scorer(cluster.settings.registry, self._peers, self._unasked)
+        self._named = Named(cluster, self._book)
         self._preemptor = Preemptor(cluster, deletion, self._client, self._extra)
         self._priorities: dict[int, int] = {}
         self._assumed: dict[Pod, Node] = {}
@@ -72,15 +75,22 @@ class Scheduler:
                 self._free(pod)
         elif op == ADDED:
             if pod.node is None:
-                self._queue.add(pod, self._cluster.lag())
+                self._take_up(pod)
             else:
                 self._book(pod, pod.node)
         else:
             self._queue.forget(pod)
+            self._named.forget(pod)
             if pod.booked:
                 self._free(pod)
             if self._nominated.pop(pod, None) is not None:
                 self._say_freed()
+
+    def _take_up(self, pod: Pod) -> None:
+        if pod.template.node_name:
+            self._named.add(pod)
+        elif pod.template.scheduler == DEFAULT_SCHEDULER:
+            self._queue.add(pod, self._cluster.lag())
 
     def _heard_node(self, op: str, node: Node) -> None:
         before = self._seen.pop(node, None)
@@ -88,6 +98,8 @@ class Scheduler:
             self._zoned -= 1
         if op == DELETED:
             return
+        if op == ADDED:
+            self._named.joined(node)
         zoned = ZONE in node.labels
         seen = (zoned, dict(node.labels), node.taints, node.unschedulable, dict(node.allocatable))
         self._seen[node] = seen
@@ -224,6 +236,10 @@ class Scheduler:
 
     def _bind(self, pod: Pod, node: Node) -> None:
         if pod.removed:
+            return
+        if node.removed:
+            self._free(pod)
+            self._queue.add(pod, 0)
             return
         cluster = self._cluster
         self._assumed.pop(pod, None)
