@@ -126,6 +126,19 @@ def _refused(observation: Observation) -> str:
     )
 
 
+def _node_lost(observation: Observation) -> str:
+    for pod in observation.pods:
+        ready, own = pod.condition("Ready"), pod.condition("ContainersReady")
+        if ready is None or own is None or (ready.status, own.status) != ("False", "True"):
+            continue  # only the node controller says no where the kubelet has said yes
+        if _last_event(observation, "NodeNotReady", pod.name):
+            return (
+                f"{pod.node} does not answer: what ran there is replaced 300 s after that was "
+                "seen, or goes on when the node is back"
+            )
+    return ""
+
+
 def _unanswered(observation: Observation) -> str:
     if any(each.state.phase == "running" for _, each in _containers(observation) if not each.ready):
         event = _last_event(observation, "Unhealthy")
@@ -154,6 +167,7 @@ REASONS: tuple[Callable[[Observation], str], ...] = (
     _crash,
     _unschedulable,
     _refused,
+    _node_lost,
     _unanswered,
     _pulling,
 )

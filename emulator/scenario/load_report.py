@@ -19,6 +19,10 @@ def milliseconds(ns: int) -> str:
     return f"{ns // MILLISECOND}.{ns % MILLISECOND // 1000:03d} ms"
 
 
+#: What failed has no latency: the line says whose it is.
+_LABELS = {"latency": "latency (of the answered)"}
+
+
 def text(result: Result) -> list[str]:
     """The load as lines."""
     ended = result.answered + result.failed
@@ -32,7 +36,8 @@ def text(result: Result) -> list[str]:
     for name in ("latency", "waiting", "service_time"):
         durations: Durations = getattr(result, name)
         if durations.count:
-            lines.append(f"{name.replace('_', ' '):<13} {_spread(durations.summary())}")
+            label = _LABELS.get(name, name.replace("_", " "))
+            lines.append(f"{label:<13} {_spread(durations.summary())}")
     return lines
 
 

@@ -52,8 +52,8 @@ class Judge(Protocol):
     def look(self) -> Iterable[object]:
         """What has become wrong since the last look; asked after every step."""
 
-    def finish(self) -> Iterable[object]:
-        """What is wrong in the end."""
+    def finish(self, end: int) -> Iterable[object]:
+        """What is wrong in the end, at that instant."""
 
 
 class StepFailed(Exception):
@@ -134,9 +134,9 @@ class Runner:
                 break
             if judged is not None:
                 result.violations += map(str, judged.look())
-        self._finish()
+        end = self._finish()
         if judged is not None:
-            result.violations += map(str, judged.finish())
+            result.violations += map(str, judged.finish(end))
         result.end = world.kernel.now
         result.sha256 = world.journal.sha256
         result.rows = world.journal.rows
@@ -161,11 +161,12 @@ class Runner:
         self._wait(step)
         self._do(index, step)
 
-    def _finish(self) -> None:
-        """Lets the world come to its end, and judges the loads that went on beside the steps."""
-        result, loads = self.result, self._loads
+    def _finish(self) -> int:
+        """Lets the world come to its end, whose instant it gives, and judges the loads."""
+        result, loads, end = self.result, self._loads, 0
         if result.failure is None:
             asked = "until" in self._scenario.model_fields_set
+            end = self._scenario.until if asked else 0
             if not asked:
                 loads.stop_endless()
             self._go(
@@ -174,9 +175,9 @@ class Runner:
             )
         loads.stop()
         result.loads = loads.results()
-        for index, problem in loads.judge() if result.failure is None else ():
-            result.failure = Failure(index, self.world.kernel.now, problem)
-            break
+        if result.failure is None and (wrong := next(loads.judge(), None)) is not None:
+            result.failure = Failure(wrong[0], self.world.kernel.now, wrong[1])
+        return max(end, self.world.kernel.now)
 
     def _go(self, limit: int, done: Callable[[], bool] = lambda: False) -> bool:
         """Steps up to `limit`, or until `done`; says whether it is."""
@@ -211,6 +212,7 @@ class Runner:
         elif (when := step.when) is not None and not self._go(
             now + when.timeout, lambda: mismatch(self.result.runs, when) is None
         ):
+            self._go_to(now + when.timeout)
             waited = format_duration(when.timeout)
             raise StepFailed(f"waited {waited}, and {mismatch(self.result.runs, when)}")
         else:

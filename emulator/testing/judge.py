@@ -47,10 +47,11 @@ class Judge:
         self._seen = self._world.journal.count
         return found + self._say(wrong(self._world, self._known)) + self._say(self._stored())
 
-    def finish(self) -> list[Violation]:
-        """What is wrong in the end; call it once."""
+    def finish(self, end: int | None = None) -> list[Violation]:
+        """What is wrong in the end, up to which nothing more happens; call it once."""
         found = self.look()
-        world, now = self._world, self._world.kernel.now
+        world = self._world
+        now = world.kernel.now if end is None else end
         found += self._suite.finish(now)
         if self._faults.seen and self._faults.calm_since(now - CALM):
             found += self._say(settled(world))

@@ -39,6 +39,7 @@ def wrong(world: World, known: Known | None = None) -> Found:
     yield from _quotas(world)
     yield from _shown(world, {} if known is None else known)
     yield from _routes(world)
+    yield from _aliases(world)
 
 
 def _accounts(world: World) -> Found:
@@ -197,3 +198,21 @@ def leftovers(world: World) -> dict[str, object]:
         "aliases": list(plane.runs._aliases._owner),
     }
     return {name: held for name, held in found.items() if held}
+
+
+def _aliases(world: World) -> Found:
+    """By the promise an alias is the newest run's that is RUNNING among those that ask for it."""
+    if world.settings.control.profile.has(Quirk.ALIAS_TAKEOVER_EARLY):
+        return
+    newest: dict[str, Run] = {}
+    for run in world.plane.repository.runs():
+        if run.state is State.RUNNING:
+            for name in run.alias_names:
+                held = newest.get(name)
+                if held is None or (held.created, held.order) < (run.created, run.order):
+                    newest[name] = run
+    owners = world.plane.runs._aliases._owner
+    for name, run in newest.items():
+        owner = owners.get(name)
+        if owner is not None and owner is not run:
+            yield 5, f"the alias {name} is Run/{owner.id}'s, and Run/{run.id} is RUNNING and newer"

@@ -13,6 +13,7 @@ from emulator.domain.timefmt import MINUTE, SECOND
 from emulator.scenario.loader import Loaded, load, parse
 from emulator.scenario.result import Result
 from emulator.scenario.runner import run_scenario
+from emulator.world import World
 
 HEAD = """
 scenario: 1
@@ -182,3 +183,39 @@ def test_user_code_answers_and_its_body_stays_out_of_the_journal() -> None:
     assert result.failure is None
     assert result.answers[0].body == b"secret words"
     assert not any("secret words" in row.line() for row in result.rows)
+
+
+def test_a_resume_that_is_to_be_refused_is_and_one_that_is_not_said_to_be_fails() -> None:
+    stopped = f"{WEB}  - {{stop: web, when: {{run: web, state: RUNNING}}}}\n"
+    waits = "when: {run: web, state: STOPPED}"
+    assert run(f"{stopped}  - {{resume: web, refused: true, {waits}}}\n").failure is None
+    failed = run(f"{stopped}  - {{resume: web, {waits}}}\n").failure
+    assert failed is not None
+    assert "cannot be resumed" in failed.message
+
+
+def test_a_stop_that_was_to_be_refused_and_is_not_fails() -> None:
+    failed = run(f"{WEB}  - {{stop: web, refused: true, when: {{run: web, state: RUNNING}}}}\n")
+    assert failed.failure is not None
+    assert failed.failure.message == ("the platform took the stop of run web: it was to refuse it")
+
+
+def test_a_judge_is_asked_after_every_step_and_at_the_end() -> None:
+    asked: list[str] = []
+
+    class Judge:
+        def __init__(self, world: World) -> None:
+            asked.append("made")
+
+        def look(self) -> list[str]:
+            asked.append("look")
+            return ["no good"]
+
+        def finish(self, end: int) -> list[str]:
+            asked.append(f"finish at {end}")
+            return []
+
+    result = run(WEB, "until: 7m\n", judge=Judge)
+    assert asked == ["made", "look", f"finish at {7 * MINUTE}"]
+    assert result.violations == ["no good"]
+    assert result.failure is None

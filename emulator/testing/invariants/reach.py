@@ -202,6 +202,8 @@ class Reach:
             yield f"its endpoint {name} is ready, and there is no such pod"
         elif not pod.ready:
             yield f"its endpoint {name} is ready, and the pod is not"
+        elif (held := self._services.get(service)) and held.workload != pod.workload:
+            self._note(row, "service", service)  # its owner may have changed just now
         if row.data.get("terminating"):
             yield f"its endpoint {name} is ready, and terminating"
 
