@@ -27,7 +27,7 @@ RULES = """\
   echo: true
 - image: crashes/*
   echo: true
-  exit: {after: 100ms, code: 3}
+  exit: {after: 3s, code: 3}
 """
 
 
@@ -303,8 +303,8 @@ def test_a_refusal_of_the_gateway_is_exit_4(dhemu: Dhemu, emulator: Up, project:
     done = dhemu("deploy", "crashes/soon", "-p", project, "--name", "crashing")
     assert done.code == 0, done.err
     with Emulator(emulator.endpoint) as api:
-        # by then it has crashed three times, and its fourth start is half a minute away
-        api.ask("POST", "/_emulator/time", body={"advance": "50s"})
+        # by then it has crashed four times, and its next start is half a minute away
+        api.ask("POST", "/_emulator/time", body={"advance": "60s"})
     refused = dhemu("invoke", "crashing")
     assert (refused.code, refused.out) == (4, "")
     assert "has no ready endpoint: CrashLoopBackOff" in refused.err

@@ -214,7 +214,7 @@ def test_the_text_names_what_was_sent_what_became_of_it_and_how_long_it_took() -
         "\nsent      10, 10 attempts, 0 in flight\n",
         "\nanswered  1 (10.00 % of the ended)\n",
         "\nfailed    9: timeout 9\n",
-        "\nlatency (of the answered) mean 1500.000 ms, p50 1500.000 ms, p90 1500.000 ms, p99 1500.000 ms, max",
+        "\nlatency (of the answered) mean 1500.000 ms, p50 1500.000 ms, p90 1500.000 ms, p99 1500.",
         "traffic crowd     sent 10, answered 1, failed 9: timeout 9",
         "answered crowd/1 200 after 1500.000 ms",
         "failed crowd/2 timeout after 1600.000 ms",
