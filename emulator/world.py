@@ -7,7 +7,7 @@ through `command` or `enter`, which first make the present the kernel's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -145,10 +145,17 @@ class World:
             self.kernel,
             mode,
             wall,
-            lambda: (run.id for run in self.plane.moving()),
+            self._unsettled,
             lambda: bool(self._runtime.starting),
         )
         return self.pacer
+
+    def _unsettled(self) -> Iterator[str]:
+        """What nobody should wait for on the wall: runs on their way, and what follows at their end."""
+        for run in self.plane.moving():
+            yield run.id
+        if self.platform.settling:
+            yield "platform"
 
     def run_until(self, condition: Callable[[], bool], limit: int) -> bool:
         """Offline: goes on until `condition` holds, at most to `limit`; says whether it does."""

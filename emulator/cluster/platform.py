@@ -50,6 +50,7 @@ class SimulatedPlatform:
         self.system = System(cluster)
         self._services = self.system.services
         self._likenesses = Likenesses()
+        self._asked = 0
         self.between: Between | None = None
 
     @property
@@ -201,7 +202,18 @@ class SimulatedPlatform:
 
     def _later(self, workload: str, verb: str, fn: Callable[[], None]) -> None:
         cluster = self._cluster
-        cluster.kernel.call_in(cluster.api_delay(workload, verb), fn)
+
+        def answered() -> None:
+            self._asked -= 1
+            fn()
+
+        self._asked += 1
+        cluster.kernel.call_in(cluster.api_delay(workload, verb), answered)
+
+    @property
+    def settling(self) -> bool:
+        """Whether a request is under way, or a Service's endpoints have yet to follow."""
+        return self._asked > 0 or self.system.endpoints.settling
 
 
 class _Target:

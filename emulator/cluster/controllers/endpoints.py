@@ -51,6 +51,11 @@ class Endpoints:
             self._index.add_service(service, self._pods)
         self._reselect(service)
 
+    @property
+    def settling(self) -> bool:
+        """Whether some Service's endpoints are not yet what its pods are."""
+        return bool(self._dirty)
+
     def _pods(self) -> list[Pod]:
         return self._cluster.store.all("Pod")
 
