@@ -90,12 +90,14 @@ class Bench:
     def invoke(self, run: Any) -> None:
         """One request through the platform's own routing."""
         from emulator.domain.workload import Request
+        from emulator.platform import Route
 
         host = self.world.service_name(run)
         route = self.world.route(host, PORT)
+        assert isinstance(route, Route)
         request = Request("GET", "/", (("host", host),), b"", host, PORT)
-        answer = route.target(request)  # type: ignore[union-attr]  # a NoRoute fails, as it should
-        self.world.invoked(route, "GET", host, answer.status)  # type: ignore[arg-type]
+        answer = route.target(request)
+        self.world.invoked(route, "GET", host, answer.status)
         assert answer.status == 200
 
     def stop(self, run: Any) -> None:
@@ -114,12 +116,15 @@ class Bench:
     def serial(self, lives: int) -> None:
         """Lives one after another."""
         for _ in range(lives):
-            run = self.create()
-            self._until(lambda: run.state == "RUNNING" and self._reachable(run))  # noqa: B023
-            self.invoke(run)
-            self.stop(run)
-            self._until(lambda: not run.in_transition)  # noqa: B023
-            self.delete(run)
+            self._live()
+
+    def _live(self) -> None:
+        run = self.create()
+        self._until(lambda: run.state == "RUNNING" and self._reachable(run))
+        self.invoke(run)
+        self.stop(run)
+        self._until(lambda: not run.in_transition)
+        self.delete(run)
 
     def _reachable(self, run: Any) -> bool:
         from emulator.platform import Route

@@ -109,8 +109,9 @@ class Renderer:
         for each in obj.conditions.values():
             entry: Json = {"type": each.type, "status": each.status}
             if updates:
-                moved = isinstance(obj, Deployment) and each.type == "Progressing"
-                at = max(each.since, obj.progressed) if moved else each.since  # type: ignore[attr-defined]
+                at = each.since
+                if isinstance(obj, Deployment) and each.type == "Progressing":
+                    at = max(at, obj.progressed)
                 entry["lastUpdateTime"] = self.time(at)
             entry["lastTransitionTime"] = self.time(each.since)
             if each.reason:

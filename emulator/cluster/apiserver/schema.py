@@ -10,6 +10,7 @@ server-side apply; without them the list is one atomic value. Source: Kubernetes
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from typing import Any
 
 from emulator.cluster.apiserver.quantities import QuantityError, canonical
@@ -51,7 +52,7 @@ def json_kind(value: object) -> str:
     return "object" if isinstance(value, dict) else "array"
 
 
-class Type:
+class Type(ABC):
     """A type of the schema. `go` is its name in Go's messages."""
 
     __slots__ = ("go",)
@@ -59,9 +60,9 @@ class Type:
     def __init__(self, go: str) -> None:
         self.go = go
 
+    @abstractmethod
     def read(self, value: Any) -> Any:
         """The value, checked and copied, or DROP. Raises Unreadable, Foreign."""
-        raise NotImplementedError
 
 
 class Opaque(Type):

@@ -8,6 +8,8 @@ back. Times of conditions have a resolution of one second. Source: Kubernetes fa
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from emulator.cluster.context import Cluster
 from emulator.cluster.controllers.queue import Client, WorkQueue
 from emulator.cluster.objects import Deployment, ReplicaSet
@@ -19,6 +21,17 @@ _SOURCE = "deployment-controller"
 _AVAILABLE = ("MinimumReplicasAvailable", "Deployment has minimum availability.")
 _UNAVAILABLE = ("MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
 _DONE = "NewReplicaSetAvailable"
+#: The numbers of a status, in the order in which they are compared.
+_COUNTS = (
+    "observed",
+    "replicas",
+    "updated",
+    "ready",
+    "available",
+    "unavailable",
+    "terminating_pods",
+)
+_counts_of = attrgetter(*_COUNTS)
 
 
 class Deployments:
@@ -147,25 +160,10 @@ class Deployments:
             max(sum([each.wanted for each in sets]) - available, 0),
             sum([each.terminating_pods or 0 for each in sets]),
         )
-        before = (
-            deployment.observed,
-            deployment.replicas,
-            deployment.updated,
-            deployment.ready,
-            deployment.available,
-            deployment.unavailable,
-            deployment.terminating_pods,
-        )
+        before = _counts_of(deployment)
         done = self._is_done(deployment, counts[1], updated)
-        (
-            deployment.observed,
-            deployment.replicas,
-            deployment.updated,
-            deployment.ready,
-            deployment.available,
-            deployment.unavailable,
-            deployment.terminating_pods,
-        ) = counts
+        for name, count in zip(_COUNTS, counts, strict=True):
+            setattr(deployment, name, count)
         changed = counts != before
         if deployment.generation != before[0]:
             self._arm(deployment)

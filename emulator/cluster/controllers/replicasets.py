@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 
 from emulator.cluster.context import Cluster
 from emulator.cluster.controllers.queue import Client, WorkQueue, retry_delay
@@ -23,6 +24,9 @@ from emulator.domain.timefmt import SECOND
 
 _SOURCE = "replicaset-controller"
 _MAX_A_SYNC = 500
+#: The numbers of a status, in the order in which they are counted.
+_COUNTS = ("observed", "replicas", "ready", "available", "terminating_pods")
+_counts_of = attrgetter(*_COUNTS)
 
 
 class PodRefused(Exception):
@@ -298,21 +302,10 @@ class ReplicaSets:
         return len(ready) - len(waits)
 
     def _write_status(self, replica_set: ReplicaSet, counts: tuple[int, ...]) -> None:
-        held = (
-            replica_set.observed,
-            replica_set.replicas,
-            replica_set.ready,
-            replica_set.available,
-            replica_set.terminating_pods,
-        )
+        held = _counts_of(replica_set)
         if counts == held:
             return
-        (
-            replica_set.observed,
-            replica_set.replicas,
-            replica_set.ready,
-            replica_set.available,
-            replica_set.terminating_pods,
-        ) = counts
+        for name, count in zip(_COUNTS, counts, strict=True):
+            setattr(replica_set, name, count)
         self._client.take(self._cluster.now)
         self._cluster.store.changed(replica_set)

@@ -10,6 +10,7 @@ comes first, and the same whenever it is asked.
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,7 +26,7 @@ _ON_PODS = ("run", "function", "image", "label", "node", "zone")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Fault:
+class Fault(ABC):
     """What breaks, whom it strikes, and when.
 
     `probability` is that of each who may be struck; `start` is an instant in nanoseconds (None: at
@@ -72,13 +73,13 @@ class Fault:
             del shown["probability"]
         return {name: value for name, value in shown.items() if value is not None}
 
+    @abstractmethod
     def begin(self, faults: Faults, me: Active) -> None:
         """The fault is active from now on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end(self, faults: Faults, me: Active) -> None:
         """The fault is not active any more; its timers are cancelled already."""
-        raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,9 +91,9 @@ class PodFault(Fault):
         for pod in faults.cluster.store.all("Pod"):
             faults.look(me, pod)
 
+    @abstractmethod
     def strike(self, faults: Faults, me: Active, pod: Pod) -> None:
         """Called for a pod that is struck, at the beginning and whenever it has changed."""
-        raise NotImplementedError
 
     def end(self, faults: Faults, me: Active) -> None:
         """Nothing is left to do."""

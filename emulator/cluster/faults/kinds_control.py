@@ -7,6 +7,7 @@ range is closed while one fault closes it, latencies are added.
 from __future__ import annotations
 
 import dataclasses
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from emulator.cluster.faults.active import Active
@@ -25,9 +26,17 @@ class ClusterFault(Fault):
 
     takes: ClassVar[tuple[str, ...]] = ()
 
+    def struck(self, me: Active) -> bool:
+        """Whether chance has it that the cluster is struck."""
+        return me.strikes("cluster")
+
+
+class SettledFault(ClusterFault):
+    """One whose effect is computed from the active faults of its kind."""
+
+    @abstractmethod
     def settle(self, faults: Faults, me: Active) -> None:
         """Makes the cluster what the active faults of this kind make of it."""
-        raise NotImplementedError
 
     def begin(self, faults: Faults, me: Active) -> None:
         """Strikes, if chance has it."""
@@ -36,10 +45,6 @@ class ClusterFault(Fault):
     def end(self, faults: Faults, me: Active) -> None:
         """The others of its kind are left."""
         self.settle(faults, me)
-
-    def struck(self, me: Active) -> bool:
-        """Whether chance has it that the cluster is struck."""
-        return me.strikes("cluster")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,7 +89,7 @@ def _quota_name(me: Active) -> str:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FullRange(ClusterFault):
+class FullRange(SettledFault):
     """Others hold all free service addresses, or node ports, and what becomes free."""
 
     kind: ClassVar[str] = "full-range"
@@ -98,7 +103,7 @@ class FullRange(ClusterFault):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ApiLatency(ClusterFault):
+class ApiLatency(SettledFault):
     """The API server takes `delay` longer, for requests and for what it tells its watchers."""
 
     kind: ClassVar[str] = "api-latency"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from emulator.cluster.distributions import Constant
 from emulator.cluster.faults.active import Active
 from emulator.cluster.faults.base import Fault
-from emulator.cluster.faults.kinds_control import ClusterFault
+from emulator.cluster.faults.kinds_control import SettledFault
 from emulator.cluster.faults.values import MILLION, Number, Span, Words, attribute
 from emulator.cluster.kubelet.disturb import Refusal
 from emulator.cluster.kubelet.disturb import SlowStart as SlowStarts
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PullError(ClusterFault):
+class PullError(SettledFault):
     """The registry refuses pulls with `error`, `probability` of them."""
 
     kind: ClassVar[str] = "pull-error"
@@ -42,7 +42,7 @@ class PullError(ClusterFault):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SlowRegistry(ClusterFault):
+class SlowRegistry(SettledFault):
     """The registry takes `delay` longer to answer a pull."""
 
     kind: ClassVar[str] = "slow-registry"
@@ -56,7 +56,7 @@ class SlowRegistry(ClusterFault):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ThrottledRegistry(ClusterFault):
+class ThrottledRegistry(SettledFault):
     """The registry gives a pull at most `bandwidth` bytes a second."""
 
     kind: ClassVar[str] = "throttled-registry"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from instant import InstantRuntime
 
 from emulator.cluster.apiserver import resources
 from emulator.cluster.apiserver.api import ObjectAPI
@@ -21,7 +22,6 @@ from emulator.cluster.streams import Streams
 from emulator.cluster.system import System
 from emulator.domain.journal import Journal
 from emulator.domain.timefmt import SECOND
-from emulator.domain.workload import ContainerStart, Notify, Plan, Process, Request, Response
 
 Json = dict[str, Any]
 
@@ -41,38 +41,13 @@ QUOTAS = known("", "resourcequotas")
 CONFIG_MAPS = known("", "configmaps")
 
 
-class Quiet:
-    """A container that runs at once and for ever."""
-
-    plan: Plan | None = Plan()
-
-    def listens(self, port: int) -> bool:
-        return True
-
-    def answer(self, request: Request) -> Response:
-        raise NotImplementedError
-
-    def logs(self) -> str:
-        return ""
-
-    def stop(self) -> None:
-        """Nothing to let go of."""
-
-
-class QuietRuntime:
-    """Starts such containers."""
-
-    def start(self, container: ContainerStart, notify: Notify) -> Process:
-        return Quiet()
-
-
 class Rig:
     """A cluster and its API."""
 
     def __init__(self) -> None:
         self.kernel = Kernel(Journal())
         settings = ClusterSettings(namespace="default", pools=(NodePool(count=2),))
-        self.cluster = Cluster(self.kernel, Streams(1), settings, QuietRuntime())
+        self.cluster = Cluster(self.kernel, Streams(1), settings, InstantRuntime())
         self.api = ObjectAPI(System(self.cluster))
 
     def settle(self, seconds: int = 120) -> None:

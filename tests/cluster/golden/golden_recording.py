@@ -23,6 +23,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from instant import InstantRuntime
+
 from emulator.cluster.apiserver.api import ObjectAPI
 from emulator.cluster.apiserver.resources import DEPLOYMENTS, SERVICES
 from emulator.cluster.context import Cluster
@@ -43,7 +45,6 @@ from emulator.cluster.streams import Streams
 from emulator.cluster.system import System
 from emulator.domain.journal import Journal
 from emulator.domain.timefmt import MILLISECOND, SECOND
-from emulator.domain.workload import ContainerStart, Notify, Plan, Process, Request, Response
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -64,31 +65,6 @@ def steps(name: str) -> dict[str, list[Row]]:
 
 
 # -- the simulated cluster, seen alike ------------------------------------------------------------
-
-
-class Instant:
-    """A container that runs at once and for ever: KWOK's stage `pod-ready` without a delay."""
-
-    plan: Plan | None = Plan()
-
-    def listens(self, port: int) -> bool:
-        return True
-
-    def answer(self, request: Request) -> Response:
-        raise NotImplementedError
-
-    def logs(self) -> str:
-        return ""
-
-    def stop(self) -> None:
-        """Nothing to let go of."""
-
-
-class InstantRuntime:
-    """Starts such containers."""
-
-    def start(self, container: ContainerStart, notify: Notify) -> Process:
-        return Instant()
 
 
 class Simulated:

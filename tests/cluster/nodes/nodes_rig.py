@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from instant import InstantRuntime
+
 from emulator.cluster.apiserver.api import ObjectAPI
 from emulator.cluster.apiserver.resources import DEPLOYMENTS, SERVICES
 from emulator.cluster.context import Cluster
@@ -21,38 +23,8 @@ from emulator.cluster.streams import Streams
 from emulator.cluster.system import System
 from emulator.domain.journal import Journal, Row
 from emulator.domain.timefmt import SECOND
-from emulator.domain.workload import ContainerStart, Notify, Plan, Process, Request, Response
 
 NEVER = float("inf")
-
-
-class Instant:
-    """A container that runs at once and for ever."""
-
-    plan: Plan | None = Plan()
-
-    def listens(self, port: int) -> bool:
-        """It does."""
-        return True
-
-    def answer(self, request: Request) -> Response:
-        """Nobody asks."""
-        raise NotImplementedError
-
-    def logs(self) -> str:
-        """Silence."""
-        return ""
-
-    def stop(self) -> None:
-        """Nothing to let go of."""
-
-
-class InstantRuntime:
-    """Starts such containers."""
-
-    def start(self, container: ContainerStart, notify: Notify) -> Process:
-        """A container that runs."""
-        return Instant()
 
 
 class Seen(NamedTuple):
